@@ -1,0 +1,1 @@
+"""The mock event generator. It talks to the service over HTTP and imports only its schema."""

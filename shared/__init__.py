@@ -1,0 +1,1 @@
+"""What the functions have in common. Imports nothing from `functions`."""
