@@ -181,6 +181,7 @@ class FieldError(BaseModel):
 class Receipt(BaseModel):
     """What became of the events of one request."""
 
+    received_at: Instant = Field(description="the server's clock when it took the request")
     accepted: int = Field(description="stored durably by this request")
     duplicate: int = Field(description="already stored under the same event_id")
     late: int = Field(description="the part of accepted that is older than every window")
