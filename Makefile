@@ -1,0 +1,37 @@
+# Every target sets up what it needs in .venv; ARGS="..." is passed on where it makes sense.
+PYTHON := .venv/bin/python
+LOCK := $(PYTHON) -m uv --quiet pip compile --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header
+
+.DEFAULT_GOAL := help
+.PHONY: help run generate test lint bench lock
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
+
+run: ## MongoDB, every function, the schedules and the generator; WORKERS=4 for more processes
+	@scripts/setup run
+	@exec env $(if $(WORKERS),FOOTFALL_WORKERS=$(WORKERS)) $(PYTHON) -m functions
+
+generate: ## send mock events to a running service; ARGS="--rate 100"
+	@scripts/setup run
+	@exec $(PYTHON) -m generator $(ARGS)
+
+test: ## the whole suite; ARGS="tests/shared -k windows"
+	@scripts/setup dev
+	$(PYTHON) -m pytest $(ARGS)
+
+lint: ## ruff and mypy
+	@scripts/setup dev
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+
+bench: ## measure throughput and latency on this machine
+	@scripts/setup dev
+	@exec $(PYTHON) -m bench $(ARGS)
+
+lock: ## pin the requirements again; ARGS=--upgrade for newer versions
+	@scripts/setup dev
+	$(LOCK) $(ARGS) requirements.in -o requirements.txt
+	$(LOCK) $(ARGS) -c requirements.txt requirements-dev.in -o requirements-dev.txt

