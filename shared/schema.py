@@ -15,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    PlainValidator,
     StringConstraints,
     WithJsonSchema,
     with_config,
@@ -46,8 +47,10 @@ def format_instant(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _parse_instant(text: str) -> datetime:
+def _parse_instant(text: object) -> datetime:
     """Read an ISO 8601 / RFC 3339 date and time with an offset, as UTC, cut to the millisecond."""
+    if not isinstance(text, str):
+        raise PydanticCustomError("wrong_type", "not a string")
     if _INSTANT.fullmatch(text):
         try:
             return whole_milliseconds(datetime.fromisoformat(text.upper()).astimezone(UTC))
@@ -91,34 +94,34 @@ def _as_double(number: int) -> float:
 PropertyScalar = str | int | float | bool | None
 
 Timestamp = Annotated[
-    str,
-    AfterValidator(_parse_instant),
+    datetime,
+    PlainValidator(_parse_instant),
     WithJsonSchema({"type": "string", "format": "date-time"}),
-    Field(description="ISO 8601 / RFC 3339 string with an offset or Z"),
+    Field(description="an ISO 8601 / RFC 3339 string with an offset or Z"),
 ]
 Identifier = Annotated[
     str,
     StringConstraints(min_length=1, max_length=128, pattern=_NO_CONTROL),
-    Field(description="string of 1 to 128 characters, no control characters"),
+    Field(description="a string of 1 to 128 characters, no control characters"),
 ]
 EventType = Annotated[
     str,
     StringConstraints(min_length=1, max_length=64, pattern=_EVENT_TYPE),
-    Field(description="string of 1 to 64 characters of A-Z a-z 0-9 _ . : -"),
+    Field(description="a string of 1 to 64 characters of A-Z a-z 0-9 _ . : -"),
 ]
 PageUrl = Annotated[
     str,
     StringConstraints(min_length=1, max_length=2048, pattern=_NO_CONTROL),
     AfterValidator(_check_page),
     Field(
-        description="string of 1 to 2048 characters, no control characters: a path that starts "
+        description="a string of 1 to 2048 characters, no control characters: a path that starts "
         "with / or an absolute http(s) URL"
     ),
 ]
 EventId = Annotated[
     str,
     StringConstraints(min_length=1, max_length=128),
-    Field(description="string of 1 to 128 characters; makes a retry safe"),
+    Field(description="a string of 1 to 128 characters; makes a retry safe"),
 ]
 PropertyKey = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_PROPERTY_KEY)]
 PropertyValue = Annotated[
@@ -139,7 +142,7 @@ Properties = Annotated[
     dict[PropertyKey, PropertyValue],
     Field(
         max_length=MAX_PROPERTIES,
-        description="flat object of at most 20 strings, numbers, booleans or nulls; keys of 1 to "
+        description="a flat object of at most 20 strings, numbers, booleans or nulls; keys of 1 to "
         "64 characters without a leading $, a dot or control characters; strings up to 512 "
         "characters",
     ),
@@ -247,9 +250,14 @@ class ActiveSessions(BaseModel):
 
 
 class EventCounts(BaseModel):
-    """Events by type in the window; `late` and `rejected` count by arrival."""
+    """Events by type in the window; `late` and `rejected` count by arrival.
+
+    `by_type` names the 100 most frequent types; `total` and `types` count them all.
+    """
 
     window_seconds: int
+    total: int
+    types: int = Field(description="distinct types")
     by_type: dict[str, int]
     late: int
     rejected: int

@@ -1,0 +1,70 @@
+"""The way of every request: request id and timing, CORS, one error shape, the function's route."""
+
+from collections.abc import Callable, Sequence
+
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+from starlette.types import Lifespan
+
+from shared.error_answers import ERROR_ANSWERS
+from shared.problems import BAD_REQUEST, Problem, problem_response
+from shared.request_context import REQUEST_ID, RequestContext
+from shared.resources import Resources, loop_resources
+from shared.settings import read_settings
+
+
+def application(
+    routes: Sequence[BaseRoute],
+    *,
+    resources: Callable[[], Resources] = loop_resources,
+    cors_origins: Sequence[str] | None = None,
+    lifespan: Lifespan[Starlette] | None = None,
+) -> Starlette:
+    """Make the ASGI application of one function, or of several joined."""
+    origins = read_settings().cors_origins if cors_origins is None else cors_origins
+    app = Starlette(
+        routes=routes,
+        middleware=[
+            Middleware(RequestContext),
+            Middleware(
+                CrossOrigin,
+                allow_origins=origins,
+                allow_methods=["GET", "POST"],
+                allow_headers=[
+                    "Authorization",
+                    "Content-Encoding",
+                    "Content-Type",
+                    "X-API-Key",
+                    REQUEST_ID,
+                ],
+                expose_headers=[
+                    "ETag",
+                    "RateLimit",
+                    "RateLimit-Policy",
+                    "Retry-After",
+                    REQUEST_ID,
+                ],
+                max_age=7200,
+            ),
+        ],
+        exception_handlers=ERROR_ANSWERS,
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    app.state.resources = resources
+    return app
+
+
+class CrossOrigin(CORSMiddleware):
+    """CORS whose refusals have the one error shape too."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """Answer a preflight request."""
+        response = super().preflight_response(request_headers)
+        if response.status_code < 400:
+            return response
+        return problem_response(Problem(BAD_REQUEST, bytes(response.body).decode()))

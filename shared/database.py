@@ -1,0 +1,131 @@
+"""MongoDB: the client, the collections with their indexes, and nothing else.
+
+The only module that names Motor. Its successor is PyMongo's own asyncio client, with the same
+methods: to move, change the imports and the two aliases here.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC
+from typing import Any, Final
+
+import pymongo
+from bson.codec_options import CodecOptions
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
+from pymongo import ASCENDING, IndexModel, WriteConcern
+from pymongo.errors import OperationFailure
+
+Document = dict[str, Any]
+Client = AsyncIOMotorClient[Document]
+Collection = AsyncIOMotorCollection[Document]
+
+SNAPSHOT_RETENTION: Final = 172_800  # seconds: history reaches back a day, kept twice that
+REJECTION_RETENTION: Final = 86_400
+
+_WRITE_SECONDS: Final = 5
+_READ_SECONDS: Final = 15
+_INDEX_OPTIONS_CONFLICT: Final = 85
+
+DURABLE: Final = WriteConcern(w="majority", j=True)
+
+
+def connect(uri: str) -> Client:
+    """Make a client. It connects on first use, and again after every failure, by itself."""
+    return AsyncIOMotorClient(
+        uri,
+        appname="footfall",
+        serverSelectionTimeoutMS=2000,
+        connectTimeoutMS=2000,
+        maxPoolSize=20,
+        tz_aware=True,
+        tzinfo=UTC,
+    )
+
+
+@contextmanager
+def write_deadline() -> Iterator[None]:
+    """Give up a write that takes longer than 5 s, wherever it hangs."""
+    with pymongo.timeout(_WRITE_SECONDS):
+        yield
+
+
+@contextmanager
+def read_deadline() -> Iterator[None]:
+    """Give up a read that takes longer than 15 s, wherever it hangs."""
+    with pymongo.timeout(_READ_SECONDS):
+        yield
+
+
+def _ttl(field: str, seconds: int) -> IndexModel:
+    return IndexModel([(field, ASCENDING)], name=f"{field}_ttl", expireAfterSeconds=seconds)
+
+
+def _index(*fields: str, **options: Any) -> IndexModel:  # noqa: ANN401 - PyMongo's own
+    return IndexModel([(field, ASCENDING) for field in fields], name="_".join(fields), **options)
+
+
+def indexes(event_retention: int) -> Mapping[str, list[IndexModel]]:
+    """Name every index by collection. Each query of `pipelines` is served by one of them."""
+    return {
+        "events": [
+            _ttl("received_at", event_retention),
+            _index("occurred_at", "event_type", "page_url"),
+            _index("occurred_at", "user_id", "session_id"),
+            _index("user_id", "occurred_at", "session_id"),
+            _index("late", "received_at", partialFilterExpression={"late": True}),
+        ],
+        "rejections": [_ttl("rejected_at", REJECTION_RETENTION)],
+        "snapshots": [_ttl("as_of", SNAPSHOT_RETENTION)],
+        "rate_limits": [_ttl("expires_at", 0)],
+    }
+
+
+class Database:
+    """The collections of one Footfall database."""
+
+    def __init__(self, client: Client, name: str, event_retention: int) -> None:
+        self._client = client
+        self._database = client.get_database(
+            name, codec_options=CodecOptions(tz_aware=True, tzinfo=UTC)
+        )
+        self._indexes = indexes(event_retention)
+        self.events: Collection = self._database.get_collection("events", write_concern=DURABLE)
+        self.rejections: Collection = self._database["rejections"]
+        self.snapshots: Collection = self._database["snapshots"]
+        self.rate_limits: Collection = self._database["rate_limits"]
+
+    async def ensure_indexes(self) -> None:
+        """Create what is missing and change retention where the setting has changed."""
+        for name, models in self._indexes.items():
+            try:
+                await self._database[name].create_indexes(models)
+            except OperationFailure as error:
+                if error.code != _INDEX_OPTIONS_CONFLICT:
+                    raise
+                await self._change_retention(name, models)
+
+    async def missing_indexes(self) -> list[str]:
+        """List what `ensure_indexes` would create, as `collection.index`; ask MongoDB each time."""
+        missing = []
+        for name, models in self._indexes.items():
+            present = await self._database[name].index_information()
+            wanted = (model.document["name"] for model in models)
+            missing += [f"{name}.{index}" for index in wanted if index not in present]
+        return missing
+
+    async def _change_retention(self, name: str, models: list[IndexModel]) -> None:
+        for model in models:
+            if "expireAfterSeconds" in model.document:
+                await self._database.command(
+                    "collMod",
+                    name,
+                    index={
+                        "name": model.document["name"],
+                        "expireAfterSeconds": model.document["expireAfterSeconds"],
+                    },
+                )
+        await self._database[name].create_indexes(models)
+
+    def close(self) -> None:
+        """Drop the connections."""
+        self._client.close()

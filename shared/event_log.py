@@ -1,0 +1,179 @@
+"""The append-only log of raw events: durable, counted once, written by group commit.
+
+Requests that are in flight together share one unordered `insert_many` that MongoDB acknowledges
+with `w: "majority", j: true`; each waits for the write that carries its events. While one write
+is under way the next group gathers, so a lone request is never delayed to wait for company.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bson import ObjectId
+from pymongo.errors import BulkWriteError, PyMongoError
+
+from shared.database import Collection, Document, write_deadline
+from shared.problems import OVERLOADED, STORAGE_UNAVAILABLE, Problem
+
+MAX_WAITING_EVENTS: Final = 20_000
+MAX_WAITING_BYTES: Final = 32 * 1_048_576
+_MAX_GROUP: Final = 1000  # events in one write: 36,000 a second, against 16,000 in writes of 100
+_ATTEMPTS: Final = 2
+_DUPLICATE_KEY: Final = 11000
+
+
+@dataclass(frozen=True)
+class Append:
+    """The events of one request on their way into the log."""
+
+    documents: Sequence[Document]
+    size: int
+    duplicates: asyncio.Future[set[int]]  # places of the documents that were there before
+
+
+class EventLog:
+    """Appends to the `events` collection."""
+
+    def __init__(self, events: Collection) -> None:
+        self._events = events
+        self._waiting: list[Append] = []
+        self._waiting_events = 0
+        self._waiting_bytes = 0
+        self._writer: asyncio.Task[None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Events taken and not yet answered for: the queue's depth."""
+        return self._waiting_events
+
+    async def append(self, documents: Sequence[Document], size: int) -> list[Document]:
+        """Store `documents` (`size` bytes as received) and give back those that were new.
+
+        An `_id` that is a string is the client's idempotency key: the first document with it is
+        stored, every other is a duplicate, in this call or any other. Raises a 503 problem when
+        too much is waiting or MongoDB does not answer; nothing is then promised.
+        """
+        fresh = _first_of_each_id(documents)
+        if not fresh:
+            return []
+        if (
+            self._waiting_events + len(fresh) > MAX_WAITING_EVENTS
+            or self._waiting_bytes + size > MAX_WAITING_BYTES
+        ):
+            raise Problem(OVERLOADED, f"{self._waiting_events} events wait to be stored")
+        append = Append(fresh, size, asyncio.get_running_loop().create_future())
+        self._waiting.append(append)
+        self._waiting_events += len(fresh)
+        self._waiting_bytes += size
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write_groups())
+        duplicates = await append.duplicates
+        return [document for place, document in enumerate(fresh) if place not in duplicates]
+
+    async def _write_groups(self) -> None:
+        try:
+            while self._waiting:
+                await self._write_group(self._next_group())
+        finally:
+            self._writer = None
+
+    def _next_group(self) -> list[Append]:
+        """Take what waits, in order, up to the size of one write (but at least one request)."""
+        events = 0
+        group: list[Append] = []
+        for append in self._waiting:
+            events += len(append.documents)
+            if group and events > _MAX_GROUP:
+                break
+            group.append(append)
+        del self._waiting[: len(group)]
+        return group
+
+    async def _write_group(self, group: list[Append]) -> None:
+        try:
+            duplicates = await self._insert([d for append in group for d in append.documents])
+        except PyMongoError:
+            # Whoever waits behind this group would wait as long for the same end.
+            group += self._waiting
+            self._waiting.clear()
+            _fail(group, Problem(STORAGE_UNAVAILABLE, "The events could not be stored; send again"))
+        except Exception as error:  # noqa: BLE001 - nobody may be left waiting, whatever it is
+            _fail(group, error)
+        else:
+            _succeed(group, duplicates)
+        finally:
+            self._waiting_events -= sum(len(append.documents) for append in group)
+            self._waiting_bytes -= sum(append.size for append in group)
+
+    async def _insert(self, documents: list[Document]) -> set[int]:
+        """Insert, trying again after a lost answer; give the places of those already stored."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                with write_deadline():
+                    await self._events.insert_many(documents, ordered=False)
+            except BulkWriteError as error:
+                places = _duplicate_places(error)
+                return places if attempt == 0 else await self._not_ours(documents, places)
+            except PyMongoError:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+            else:
+                break
+        return set()
+
+    async def _not_ours(self, documents: list[Document], places: set[int]) -> set[int]:
+        """Tell apart what an earlier attempt of ours stored from what was there before it.
+
+        Every document with a client's id carries a receipt that no other document has.
+        """
+        ids = [documents[place]["_id"] for place in places]
+        with write_deadline():
+            stored = self._events.find({"_id": {"$in": ids}}, {"receipt": 1})
+            receipts = {document["_id"]: document.get("receipt") async for document in stored}
+        return {
+            place
+            for place in places
+            if receipts.get(documents[place]["_id"]) != documents[place].get("receipt")
+        }
+
+
+def _first_of_each_id(documents: Sequence[Document]) -> list[Document]:
+    """Drop repeats of an idempotency key and give each key that stays a receipt of its own."""
+    seen: set[str] = set()
+    first = []
+    for document in documents:
+        key = document["_id"]
+        if isinstance(key, str):
+            if key in seen:
+                continue
+            seen.add(key)
+            document["receipt"] = ObjectId()
+        first.append(document)
+    return first
+
+
+def _duplicate_places(error: BulkWriteError) -> set[int]:
+    """Give the places of duplicate keys; raise the error again where anything else went wrong."""
+    failures = error.details["writeErrors"]
+    if error.details["writeConcernErrors"] or any(f["code"] != _DUPLICATE_KEY for f in failures):
+        raise error
+    return {failure["index"] for failure in failures}
+
+
+def _succeed(group: Sequence[Append], duplicates: set[int]) -> None:
+    start = 0
+    for append in group:
+        end = start + len(append.documents)
+        mine = (
+            {place - start for place in duplicates if start <= place < end} if duplicates else set()
+        )
+        if not append.duplicates.done():  # the client may have gone
+            append.duplicates.set_result(mine)
+        start = end
+
+
+def _fail(group: Sequence[Append], error: Exception) -> None:
+    for append in group:
+        if not append.duplicates.done():
+            append.duplicates.set_exception(error)

@@ -1,0 +1,97 @@
+"""How many events a client, and all clients together, may send."""
+
+from dataclasses import dataclass
+from math import ceil
+from typing import Final
+
+from limits import RateLimitItem
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+
+from shared.problems import BATCH_EXCEEDS_LIMIT, RATE_LIMITED, Problem
+from shared.rate_storage import SlidingWindows
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A limit with the name that the headers call it by."""
+
+    name: str
+    item: RateLimitItem
+
+    @property
+    def policy(self) -> str:
+        """Spell the limit as a RateLimit-Policy item: `"client";q=1000;w=1`."""
+        return f'"{self.name}";q={self.item.amount};w={self.item.get_expiry()}'
+
+
+class RateLimits:
+    """One limit for each client and one for the whole service, counted in events."""
+
+    def __init__(
+        self, per_client: RateLimitItem, total: RateLimitItem, storage: SlidingWindows
+    ) -> None:
+        self._client: Final = Limit("client", per_client)
+        self._total: Final = Limit("total", total)
+        self._policy: Final = f"{self._client.policy}, {self._total.policy}"
+        self._strategy = SlidingWindowCounterRateLimiter(storage)
+        self._storage = storage
+
+    async def charge(self, client: str, events: int) -> dict[str, str]:
+        """Charge `events` to a client and give the headers that tell what it has left.
+
+        Raises a 429 problem where either limit is passed. The client's own limit is charged
+        first, so that one client's excess is never taken from what the others share.
+        """
+        for limit, key in ((self._client, client), (self._total, "all")):
+            if events > limit.item.amount:
+                raise Problem(
+                    BATCH_EXCEEDS_LIMIT,
+                    f"A batch of {events} events can never pass the limit of {limit.item}: "
+                    f"send at most {limit.item.amount} at once",
+                    headers={"RateLimit-Policy": self._policy},
+                )
+            if not await self._strategy.hit(limit.item, limit.name, key, cost=events):
+                raise await self._refusal(limit, key, events)
+        return await self._headers(self._client, client)
+
+    async def _refusal(self, limit: Limit, key: str, events: int) -> Problem:
+        previous, left, current, _ = await self._window(limit, key)
+        wait = seconds_until(limit.item, events, previous, left, current)
+        whose = "this client" if limit is self._client else "all clients together"
+        return Problem(
+            RATE_LIMITED,
+            f"{limit.item} is the limit for {whose}; try again in {wait} s",
+            headers=await self._headers(limit, key) | {"Retry-After": str(wait)},
+        )
+
+    async def _headers(self, limit: Limit, key: str) -> dict[str, str]:
+        """Spell what is left as draft-ietf-httpapi-ratelimit-headers does."""
+        previous, left, current, _ = await self._window(limit, key)
+        expiry = limit.item.get_expiry()
+        remaining = max(0, limit.item.amount - current - int(previous * left / expiry))
+        return {
+            "RateLimit-Policy": self._policy,
+            "RateLimit": f'"{limit.name}";r={remaining};t={max(1, ceil(left))}',
+        }
+
+    async def _window(self, limit: Limit, key: str) -> tuple[int, float, int, float]:
+        return await self._storage.get_sliding_window(
+            limit.item.key_for(limit.name, key), limit.item.get_expiry()
+        )
+
+
+def seconds_until(
+    limit: RateLimitItem, events: int, previous: int, left: float, current: int
+) -> int:
+    """Work out after how many whole seconds `events` more will fit, if nobody else sends any.
+
+    In this window the weight of the previous count falls in a straight line; in the next one
+    this window's count takes its place.
+    """
+    expiry = limit.get_expiry()
+    room = limit.amount + 1 - events  # the weighted count must be below this
+    if current < room:
+        wait = left - (room - current) * expiry / previous if previous else 0.0
+    else:
+        wait = left + expiry * (1 - room / current)
+    return max(1, ceil(wait))

@@ -1,0 +1,121 @@
+"""From the bytes of a request to the JSON values in it, with every bound kept on the way."""
+
+import asyncio
+import zlib
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic_core import from_json
+from starlette.requests import ClientDisconnect, Request
+
+from shared.problems import (
+    BAD_ENCODING,
+    BAD_JSON,
+    CONTENT_CODING,
+    INCOMPLETE_BODY,
+    MEDIA_TYPE,
+    SLOW_BODY,
+    TOO_LARGE,
+    Problem,
+)
+
+MAX_BODY: Final = 1_048_576  # bytes, before and after decompression
+BODY_SECONDS: Final = 20.0  # a slower client is holding a connection, not sending a megabyte
+
+JSON: Final = "application/json"
+NDJSON: Final = "application/x-ndjson"
+
+
+@dataclass(frozen=True)
+class NotJson:
+    """A line of an NDJSON body that is not JSON."""
+
+    line: bytes
+    reason: str
+
+
+async def read_body(request: Request) -> bytes:
+    """Read and decompress the body; a 400, 408, 413 or 415 problem says what was wrong with it."""
+    coding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if coding not in {"identity", "gzip", "x-gzip", ""}:
+        raise Problem(
+            CONTENT_CODING,
+            f"Content-Encoding may be gzip or identity, not {coding[:50]!r}",
+            headers={"Accept-Encoding": "gzip, identity"},
+        )
+    declared = request.headers.get("Content-Length", "")
+    if declared.isdigit() and int(declared) > MAX_BODY:
+        raise _too_large()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await _read(request)
+    except TimeoutError:
+        raise Problem(SLOW_BODY, f"The body did not arrive within {BODY_SECONDS:.0f} s") from None
+    except ClientDisconnect:
+        raise Problem(INCOMPLETE_BODY, "The connection closed before the body's end") from None
+    return _gunzip(body) if "gzip" in coding else body
+
+
+async def _read(request: Request) -> bytes:
+    chunks = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > MAX_BODY:
+            raise _too_large()
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _too_large() -> Problem:
+    return Problem(TOO_LARGE, f"The body may hold at most {MAX_BODY} bytes after decompression")
+
+
+def _gunzip(body: bytes) -> bytes:
+    """Decompress every member of a gzip stream, never making more than `MAX_BODY` bytes."""
+    out = b""
+    while body:
+        member = zlib.decompressobj(31)
+        try:
+            out += member.decompress(body, MAX_BODY + 1 - len(out))
+        except zlib.error:
+            raise Problem(BAD_ENCODING, "The body is not a gzip stream") from None
+        if len(out) > MAX_BODY:
+            raise _too_large()
+        if not member.eof:
+            raise Problem(BAD_ENCODING, "The gzip stream ends early")
+        body = member.unused_data
+    return out
+
+
+def parse_body(body: bytes, content_type: str) -> object:
+    """Parse a JSON or NDJSON body; the latter gives a list, with `NotJson` for a broken line."""
+    media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
+    charset = next((p[8:].strip('"') for p in parameters if p.startswith("charset=")), "utf-8")
+    if media_type not in {JSON, NDJSON} or charset not in {"utf-8", "utf8", "us-ascii"}:
+        raise Problem(
+            MEDIA_TYPE,
+            f"Send {JSON} or {NDJSON} in UTF-8",
+            headers={"Accept": f"{JSON}, {NDJSON}"},
+        )
+    if media_type == NDJSON:
+        return _parse_lines(body)
+    try:
+        return from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise Problem(BAD_JSON, f"The body is not JSON: {error}") from None
+
+
+def _parse_lines(body: bytes) -> list[object]:
+    values: list[object] = []
+    for line in body.split(b"\n"):
+        if not line.strip():
+            continue
+        try:
+            values.append(from_json(line, allow_inf_nan=False))
+        except ValueError as error:
+            values.append(NotJson(line, str(error)))
+    first = values[0] if values else None
+    if isinstance(first, NotJson) and all(isinstance(value, NotJson) for value in values):
+        raise Problem(BAD_JSON, f"No line of the body is JSON; the first: {first.reason}")
+    return values

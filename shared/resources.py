@@ -1,0 +1,88 @@
+"""What every function works with, opened once for each event loop."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+from bson import ObjectId
+from starlette.requests import Request
+
+from shared.access import Keys
+from shared.clock import Clock, system_clock
+from shared.database import Client, Database, connect
+from shared.event_log import EventLog
+from shared.metrics import SharedMetrics
+from shared.rate_limits import RateLimits
+from shared.rate_storage import MemoryWindows, MongoWindows
+from shared.rejections import RejectionLog
+from shared.settings import Settings, read_settings
+from shared.telemetry import watch_queue
+
+
+@dataclass(frozen=True)
+class Resources:
+    """The parts of a running service."""
+
+    settings: Settings
+    clock: Clock
+    new_id: Callable[[], object]
+    keys: Keys
+    database: Database
+    event_log: EventLog
+    rejections: RejectionLog
+    rate_limits: RateLimits
+    metrics: SharedMetrics
+
+    async def close(self) -> None:
+        """Store what still waits and drop the connections."""
+        await self.rejections.flush()
+        self.database.close()
+
+
+def open_resources(
+    settings: Settings,
+    *,
+    clock: Clock = system_clock,
+    new_id: Callable[[], object] = ObjectId,
+    client: Client | None = None,
+) -> Resources:
+    """Put the parts together. Nothing connects before it is first used."""
+    database = Database(
+        client or connect(settings.mongodb_uri), settings.database, settings.event_retention
+    )
+    windows = (
+        MongoWindows(database.rate_limits, clock)
+        if settings.rate_limit_storage == "mongodb"
+        else MemoryWindows(clock)
+    )
+    event_log = EventLog(database.events)
+    watch_queue(lambda: event_log.waiting)
+    return Resources(
+        settings=settings,
+        clock=clock,
+        new_id=new_id,
+        keys=Keys(settings.write_keys, settings.read_keys),
+        database=database,
+        event_log=event_log,
+        rejections=RejectionLog(database.rejections, clock),
+        rate_limits=RateLimits(settings.rate_limit, settings.total_rate_limit, windows),
+        metrics=SharedMetrics(database, clock),
+    )
+
+
+_BY_LOOP: WeakKeyDictionary[asyncio.AbstractEventLoop, Resources] = WeakKeyDictionary()
+
+
+def loop_resources() -> Resources:
+    """Give the running loop's resources, opened from the environment at the first call."""
+    loop = asyncio.get_running_loop()
+    if loop not in _BY_LOOP:
+        _BY_LOOP[loop] = open_resources(read_settings())
+    return _BY_LOOP[loop]
+
+
+def resources_of(request: Request) -> Resources:
+    """Give the resources that the request's application was made with."""
+    provide: Callable[[], Resources] = request.app.state.resources
+    return provide()
