@@ -1,0 +1,74 @@
+"""One run: draw events when they are due and hand them to the senders."""
+
+import asyncio
+import contextlib
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from generator.delivery import HopelessError
+from generator.outgoing import Batch, Source, batches
+from generator.progress import Progress
+
+TICK = 0.05  # seconds between looks at what is due, so that a fast stream travels in batches
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """How a run sends."""
+
+    batch: int  # most events in a request
+    concurrency: int  # most requests at once
+    paced: bool = True  # False: everything is due at once
+
+
+Deliver = Callable[[Batch], Awaitable[None]]
+
+
+async def run(
+    source: Source,
+    deliver: Deliver,
+    progress: Progress,
+    stop: asyncio.Event,
+    sending: Sending,
+) -> None:
+    """Send `source` to its end or until `stop` is set; return when all that was drawn is delivered.
+
+    The schedule is an open loop: what is due does not depend on how the service does. At most
+    `concurrency` batches wait in memory beside those in flight; the rest wait undrawn in
+    `source`, in order and with the time at which they happened, and are sent as fast as the
+    service takes them. Raises HopelessError where no request can pass.
+    """
+    queue: asyncio.Queue[Batch] = asyncio.Queue(maxsize=sending.concurrency)
+    progress.begin()
+
+    async def draw() -> None:
+        while not stop.is_set() and (due := source.next_due) is not None:
+            elapsed = progress.monotonic() - progress.started if sending.paced else math.inf
+            if due > elapsed:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), max(due - elapsed, TICK))
+                continue
+            for drawn in batches(source.due(elapsed), sending.batch):
+                progress.drawn += len(drawn)
+                progress.drawn_to = source.next_due if sending.paced else None
+                await queue.put(drawn)
+                if stop.is_set():
+                    break
+        progress.drawn_to = None
+        progress.all_drawn = True
+        await queue.join()
+        for sender in senders:
+            sender.cancel()
+
+    async def send() -> None:
+        while True:
+            await deliver(await queue.get())
+            queue.task_done()
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            senders = [group.create_task(send()) for _ in range(sending.concurrency)]
+            group.create_task(draw())
+    except* HopelessError as errors:
+        raise errors.exceptions[0] from None  # all senders met the same

@@ -1,0 +1,110 @@
+"""A run from the command line: wait for the service, send, show, sum up, tell how it went."""
+
+import asyncio
+import contextlib
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import IntEnum
+from pathlib import Path
+
+from generator.delivery import Delivery, HopelessError
+from generator.display import Display
+from generator.ledger import Ledger
+from generator.outgoing import Source
+from generator.progress import Progress
+from generator.run import Sending, run
+from generator.service import Service, appears
+
+START_PATIENCE = 60.0  # seconds in which the service must appear
+END_PATIENCE = 30.0  # seconds without an answer after which the last events are given up
+STOP_PATIENCE = 5.0  # the same after Ctrl-C or SIGTERM
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Exit(IntEnum):
+    """The exit status of the command."""
+
+    DELIVERED = 0
+    LOST_OR_REFUSED = 1
+    USAGE = 2
+    UNREACHABLE = 3
+
+
+async def session(
+    service: Service,
+    sending: Sending,
+    begin: Callable[[datetime], Source],
+    expect: Path | None = None,
+) -> Exit:
+    """Send what `begin` returns for the instant at which the service is there to take it.
+
+    What is acknowledged goes into the file `expect`.
+    """
+    display = Display(sys.stderr)
+    stop = asyncio.Event()
+    progress = Progress(time.monotonic)
+    async with service.client(sending.concurrency) as http:
+        if not await appears(http, START_PATIENCE, display.say):
+            display.say(f"{service.url} does not answer")
+            return Exit.UNREACHABLE
+        with contextlib.ExitStack() as stack:
+            ledger = None
+            if expect is not None:
+                file = stack.enter_context(expect.open("w", encoding="utf-8"))
+                ledger = Ledger(file, _now)
+            delivery = Delivery(
+                http, progress, ledger, monotonic=time.monotonic, rng=random.SystemRandom()
+            )
+            sends = asyncio.create_task(
+                run(begin(_now()), delivery.deliver, progress, stop, sending)
+            )
+            hopeless = await _watch(sends, progress, stop, display)
+            elapsed = time.monotonic() - progress.started
+    display.say(progress.summary(elapsed))
+    if hopeless:
+        display.say(hopeless)
+    return Exit.DELIVERED if progress.flawless and not hopeless else Exit.LOST_OR_REFUSED
+
+
+async def _watch(
+    sends: asyncio.Task[None], progress: Progress, stop: asyncio.Event, display: Display
+) -> str | None:
+    """Wait for the end, or for the time to give up; return why nothing could pass, if so."""
+    loop = asyncio.get_running_loop()
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, lambda: sends.cancel() if stop.is_set() else stop.set())
+    shows = asyncio.create_task(display.follow(progress))
+    gives_up = asyncio.create_task(_give_up(sends, progress, stop))
+    try:
+        await sends
+    except asyncio.CancelledError:
+        pass  # given up: the summary tells what was not delivered
+    except HopelessError as error:
+        return str(error)
+    finally:
+        for task in (shows, gives_up):
+            task.cancel()
+        for number in STOP_SIGNALS:
+            loop.remove_signal_handler(number)
+    return None
+
+
+async def _give_up(sends: asyncio.Task[None], progress: Progress, stop: asyncio.Event) -> None:
+    """Cancel `sends` when all is drawn and nothing has been answered for too long."""
+    delivered, since = -1, 0.0
+    while True:
+        if progress.delivered != delivered:
+            delivered, since = progress.delivered, time.monotonic()
+        patience = STOP_PATIENCE if stop.is_set() else END_PATIENCE
+        ending = stop.is_set() or progress.all_drawn
+        if ending and time.monotonic() - since > patience:
+            sends.cancel()
+        await asyncio.sleep(0.1)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
