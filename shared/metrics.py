@@ -8,6 +8,7 @@ from typing import Final
 from shared import pipelines
 from shared.clock import Clock
 from shared.database import Collection, Database, Document, read_deadline
+from shared.parameters import MAX_LISTED
 from shared.schema import (
     ActiveSessions,
     ActiveUsers,
@@ -22,7 +23,6 @@ from shared.schema import (
 )
 from shared.windows import ACTIVE, VIEWS, seconds
 
-MAX_LISTED: Final = 100  # rows of any ranking, and event types told apart by name
 _FRESH_FOR: Final = timedelta(seconds=1)
 
 

@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from pymongo import DESCENDING
 from pymongo.errors import PyMongoError
 
 from shared.clock import Clock
-from shared.database import Collection, Document, write_deadline
+from shared.database import Collection, Database, Document, read_deadline, write_deadline
+from shared.schema import Rejection, Rejections
 from shared.validation import Refusal
 
 BURST: Final = 2000
@@ -98,3 +100,17 @@ def _sum_document(code: str, count: int, rejected_at: datetime) -> Document:
         "event": None,
         "count": count,
     }
+
+
+async def newest_rejections(database: Database, at: datetime, limit: int) -> Rejections:
+    """Read the newest refused events."""
+    with read_deadline():
+        found = (
+            await database.rejections.find({}, {"_id": 0})
+            .sort([("rejected_at", DESCENDING), ("_id", DESCENDING)])
+            .limit(limit)
+            .to_list(limit)
+        )
+    return Rejections(
+        as_of=at, rejections=[Rejection.model_validate(document) for document in found]
+    )

@@ -1,0 +1,153 @@
+"""`python -m functions`: the embedded MongoDB, the router, and the generator, as one service."""
+
+import contextlib
+import ipaddress
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import Final, NoReturn
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from shared.access import Keys
+from shared.embedded_mongod import MongodError, embedded_mongod, end_with_parent
+from shared.logs import log_config
+from shared.settings import SettingError, Settings, read_settings
+
+_GRACE: Final = 15  # seconds for requests in flight: longer than a write may take (10 s)
+
+
+def main() -> None:
+    """Start everything in the order of need; stop it in the reverse order."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGHUP, _interrupt)
+    try:
+        settings = read_settings()
+        _refuse_open_doors(settings)
+        listener = _listen(settings)
+    except SettingError as error:
+        sys.exit(f"footfall: {error}")
+    with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as running:
+        running.enter_context(listener)
+        try:
+            uri = settings.mongodb_uri or running.enter_context(embedded_mongod(settings.data_dir))
+        except MongodError as error:
+            sys.exit(f"footfall: {error}")
+        os.environ["FOOTFALL_MONGODB_URI"] = uri
+        if not settings.mongodb_uri:
+            _say(f"MongoDB is at {uri}")
+        if settings.workers > 1:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = running.enter_context(
+                tempfile.TemporaryDirectory(prefix="footfall-metrics-")
+            )
+        address = _address(settings)
+        if settings.generator_rate:
+            running.enter_context(_generator(settings, address))
+        _say(f"the dashboard is at {address}/ (Ctrl-C stops everything)")
+        _serve(settings, listener)
+    _say("stopped")
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _say(line: str) -> None:
+    print(f"footfall: {line}", file=sys.stderr, flush=True)
+
+
+def _refuse_open_doors(settings: Settings) -> None:
+    """Listen beyond loopback only where keys guard everything, or openness is asked for."""
+    unguarded = Keys(settings.write_keys, settings.read_keys).open_scopes()
+    if settings.allow_anonymous or not unguarded or _is_loopback(settings.host):
+        return
+    names = " and ".join(f"FOOTFALL_{scope.name}_KEYS" for scope in unguarded)
+    raise SettingError(
+        f"FOOTFALL_HOST is {settings.host}, which others can reach, but {names} "
+        "is not set: set it, or FOOTFALL_ALLOW_ANONYMOUS=1"
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        raise SettingError(
+            f"cannot listen on {settings.host} port {settings.port} ({error.strerror}): "
+            "stop what is there, or set FOOTFALL_PORT"
+        ) from None
+    listener.set_inheritable(True)
+    return listener
+
+
+def _address(settings: Settings) -> str:
+    host = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+
+
+@contextlib.contextmanager
+def _generator(settings: Settings, address: str) -> Iterator[None]:
+    """Run the generator beside the service, with a key of the service's where one is needed."""
+    environment = dict(os.environ)
+    if settings.write_keys:
+        environment["FOOTFALL_KEY"] = min(settings.write_keys)
+    process = subprocess.Popen(  # noqa: S603 - our own command line
+        [
+            *(sys.executable, "-m", "generator"),
+            *("--url", address),
+            *("--rate", f"{settings.generator_rate:g}"),
+        ],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=end_with_parent,  # noqa: PLW1509 - one system call, no threads yet
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _serve(settings: Settings, listener: socket.socket) -> None:
+    config = uvicorn.Config(
+        "functions.router:app",
+        workers=settings.workers,
+        access_log=False,  # a line a request costs more than storing an event
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE,
+        log_config=log_config(settings.log_level),
+    )
+    if settings.workers == 1:
+        uvicorn.Server(config).run(sockets=[listener])
+    else:
+        Multiprocess(config, sockets=[listener]).run()
+
+
+if __name__ == "__main__":
+    main()
+elif __name__ == "__mp_main__":  # a worker process that uvicorn spawned
+    end_with_parent()

@@ -1,0 +1,74 @@
+"""`POST /v1/events`: take events, store them durably, tell what became of each."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from shared.access import Scope
+from shared.application import application
+from shared.problems import INVALID_EVENTS, Problem
+from shared.request_body import parse_body, read_body
+from shared.resources import resources_of
+from shared.schema import MAX_BATCH, Receipt
+from shared.telemetry import EVENTS, LATE_EVENTS, REJECTIONS
+from shared.validation import Sorted, sort_events
+
+
+async def post_events(request: Request) -> Response:
+    """Answer 202 with a receipt once every valid event is durable, else with a problem."""
+    service = resources_of(request)
+    client = service.keys.identify(request, Scope.WRITE)
+    body = await read_body(request)
+    values = batch_of(parse_body(body, request.headers.get("Content-Type", "")))
+    headers = await service.rate_limits.charge(client, len(values))
+    received_at = service.clock()
+    batch = sort_events(values, received_at, service.new_id)
+    stored = await service.event_log.append(batch.events, len(body))
+    await service.rejections.keep(batch.refusals, received_at)
+    receipt = Receipt(
+        received_at=received_at,
+        accepted=len(stored),
+        duplicate=len(batch.events) - len(stored),
+        late=sum("late" in event for event in stored),
+        rejected=len(batch.refusals),
+        errors=batch.errors,
+    )
+    count(receipt, batch)
+    if not batch.events:
+        raise Problem(INVALID_EVENTS, _summary(batch), errors=receipt.errors, headers=headers)
+    return Response(receipt.model_dump_json(), 202, headers, media_type="application/json")
+
+
+def batch_of(content: object) -> list[object]:
+    """Give the values of a batch of 1 to 1000; a lone object is a batch of one."""
+    values = content if isinstance(content, list) else [content]
+    if isinstance(content, dict | list) and 1 <= len(values) <= MAX_BATCH:
+        return values
+    found = f"an array of {len(values)}" if isinstance(content, list) else "neither"
+    raise Problem(
+        INVALID_EVENTS,
+        f"Send one event object or an array of 1 to {MAX_BATCH} of them; this is {found}",
+        errors=[],
+    )
+
+
+def count(receipt: Receipt, batch: Sorted) -> None:
+    """Count the outcomes of one request."""
+    EVENTS.labels("accepted").inc(receipt.accepted)
+    EVENTS.labels("duplicate").inc(receipt.duplicate)
+    EVENTS.labels("rejected").inc(receipt.rejected)
+    LATE_EVENTS.inc(receipt.late)
+    for refusal in batch.refusals:
+        REJECTIONS.labels(refusal.errors[0].code).inc()
+
+
+def _summary(batch: Sorted) -> str:
+    first = batch.refusals[0].errors[0]
+    events = (
+        "The event was" if len(batch.refusals) == 1 else f"All {len(batch.refusals)} events were"
+    )
+    return f"{events} refused; the first error: {first.detail}"
+
+
+routes: list[BaseRoute] = [Route("/v1/events", post_events, methods=["POST"])]
+app = application(routes)

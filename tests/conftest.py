@@ -1,0 +1,199 @@
+"""What tests run against: a real mongod, a clock they set, the service in process or by itself."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from functions.router import routes
+from shared.application import application
+from shared.database import Client, Database, connect
+from shared.embedded_mongod import embedded_mongod
+from shared.resources import Resources, open_resources
+from shared.settings import read_settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass
+class FakeClock:
+    """A clock that stands still until it is told to move."""
+
+    now: datetime = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        """Tell the time."""
+        return self.now
+
+    def advance(self, **by: float) -> None:
+        """Move on by a `timedelta(**by)`."""
+        self.now += timedelta(**by)
+
+
+@dataclass
+class Service:
+    """The whole service in this process: its parts, its clock, and a client over ASGI."""
+
+    resources: Resources
+    clock: FakeClock
+    client: httpx.AsyncClient
+    _sent: int = field(default=0, init=False)
+
+    def event(self, *, ago: float = 0.0, **fields: Any) -> dict[str, Any]:
+        """Make a valid event that happened `ago` seconds before now."""
+        happened = self.clock.now - timedelta(seconds=ago)
+        return {
+            "timestamp": happened.isoformat(timespec="milliseconds"),
+            "user_id": "usr_1",
+            "event_type": "page_view",
+            "page_url": "/",
+        } | fields
+
+    async def send(self, *events: object, **options: Any) -> httpx.Response:
+        """Post events as an array."""
+        return await self.client.post("/v1/events", json=list(events), **options)
+
+    async def get(self, path: str, **options: Any) -> Any:
+        """Get a document that must be there."""
+        response = await self.client.get(path, **options)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+
+StartService = Callable[..., contextlib.AbstractAsyncContextManager[Service]]
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Run every asynchronous test in one asyncio loop."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run one real mongod for the whole suite."""
+    with embedded_mongod(tmp_path_factory.mktemp("data")) as uri:
+        yield uri
+
+
+@pytest.fixture(scope="session")
+async def mongodb(mongodb_uri: str) -> AsyncIterator[Client]:
+    """Connect to the suite's mongod."""
+    client = connect(mongodb_uri)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+async def database(mongodb: Client) -> AsyncIterator[Database]:
+    """Make a database of a test's own, with its indexes."""
+    name = f"test_{uuid4().hex}"
+    database = Database(mongodb, name, event_retention=86400)
+    await database.ensure_indexes()
+    yield database
+    await mongodb.drop_database(name)
+
+
+@contextlib.asynccontextmanager
+async def serve(client: Client, **environment: str) -> AsyncIterator[Service]:
+    """Put the service together with settings from `environment`, on a database of its own."""
+    name = f"test_{uuid4().hex}"
+    clock = FakeClock()
+    settings = read_settings({"FOOTFALL_DATABASE": name} | environment)
+    resources = open_resources(settings, clock=clock, client=client)
+    await resources.database.ensure_indexes()
+    app = application(routes, resources=lambda: resources, cors_origins=settings.cors_origins)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://footfall") as http:
+        yield Service(resources, clock, http)
+    await client.drop_database(name)
+
+
+@pytest.fixture
+async def start_service(mongodb: Client) -> StartService:
+    """Start services in this process, on the real mongod, with settings by keyword."""
+    return lambda **environment: serve(mongodb, **environment)
+
+
+@pytest.fixture
+async def service(start_service: StartService) -> AsyncIterator[Service]:
+    """Start a service with the default settings."""
+    async with start_service(
+        FOOTFALL_RATE_LIMIT="100000/second", FOOTFALL_TOTAL_RATE_LIMIT="100000/second"
+    ) as started:
+        yield started
+
+
+def free_port() -> int:
+    """Find a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def running_service(**environment: str) -> Iterator[str]:
+    """Run `python -m functions` as its own process and give its base URL once it is ready."""
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "functions"],
+        cwd=ROOT,
+        env=os.environ | {"FOOTFALL_PORT": str(port), "FOOTFALL_GENERATOR_RATE": "0"} | environment,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until_ready(url, process)
+        yield url
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+
+
+def wait_until_ready(url: str, process: subprocess.Popen[Any]) -> None:
+    """Poll `/readyz` for at most a minute."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the service ended early"
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(f"{url}/readyz").status_code == 200:
+                return
+        time.sleep(0.1)
+    pytest.fail("the service was not ready within a minute")
+
+
+@pytest.fixture(scope="session")
+def service_url(mongodb_uri: str) -> Iterator[str]:
+    """Run one service process for the whole suite, open to every origin, on its own database."""
+    with running_service(
+        FOOTFALL_MONGODB_URI=mongodb_uri,
+        FOOTFALL_DATABASE=f"test_{uuid4().hex}",
+        FOOTFALL_CORS_ORIGINS="*",
+        FOOTFALL_RATE_LIMIT="20000/second",
+        FOOTFALL_TOTAL_RATE_LIMIT="20000/second",
+    ) as url:
+        yield url
+
+
+@pytest.fixture
+def fresh_service_url(mongodb_uri: str) -> Iterator[str]:
+    """Run a service process on an empty database, for one test."""
+    with running_service(
+        FOOTFALL_MONGODB_URI=mongodb_uri,
+        FOOTFALL_DATABASE=f"test_{uuid4().hex}",
+        FOOTFALL_CORS_ORIGINS="*",
+        FOOTFALL_RATE_LIMIT="20000/second",
+        FOOTFALL_TOTAL_RATE_LIMIT="20000/second",
+    ) as url:
+        yield url
