@@ -11,8 +11,9 @@ may yet have them. `rejected` is the fewest and the most refusals that it may ha
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TextIO
 
 from generator.attempts import Attempts
@@ -20,6 +21,7 @@ from generator.outgoing import Batch, Role
 from generator.reckoning import Reckoning
 from shared.schema import Receipt, format_instant
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HTTP_DATE = timedelta(seconds=1)  # what a Date header leaves open: servers keep it for a second
 
 
@@ -79,3 +81,39 @@ class Ledger:
             "events": events,
         }
         self._file.write(json.dumps(line, separators=(",", ":")) + "\n")
+
+
+def milliseconds(instant: datetime | str) -> int:
+    """Return `instant`, an RFC 3339 text perhaps, as whole milliseconds, cut down."""
+    if isinstance(instant, str):
+        instant = datetime.fromisoformat(instant.upper())
+    return (instant - _EPOCH) // timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a ledger; instants in whole milliseconds since 1970."""
+
+    received_from: int
+    received_by: int
+    acknowledged_by: int | None
+    rejected: tuple[int, int]
+    events: Sequence[Mapping[str, str]]
+
+
+def read_ledger(file: TextIO) -> Iterator[Line]:
+    """Yield the lines of a ledger; raise ValueError with the number of one that is not."""
+    for number, text in enumerate(file, 1):
+        try:
+            line = json.loads(text)
+            fewest, most = line["rejected"]
+            acknowledged = line["acknowledged_by"]
+            yield Line(
+                milliseconds(line["received_from"]),
+                milliseconds(line["received_by"]),
+                None if acknowledged is None else milliseconds(acknowledged),
+                (fewest, most),
+                line["events"],
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"line {number} of {file.name} is not of a ledger") from error

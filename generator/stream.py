@@ -6,7 +6,8 @@ from datetime import datetime
 from itertools import takewhile
 
 from generator.arrivals import at_intervals, at_random, daily, flat
-from generator.outgoing import Outgoing
+from generator.mischief import Mischief, OutOfOrder
+from generator.outgoing import Outgoing, Source
 from generator.plan import Plan
 from generator.shop import Shop
 
@@ -34,11 +35,15 @@ class Stream:
             yield self._draw(offset)
 
 
-def shop_stream(plan: Plan, begins: datetime) -> Stream:
+def shop_stream(plan: Plan, begins: datetime) -> Source:
     """Return the events of a run of `plan` that begins at `begins`; both decide it entirely."""
     run = f"{plan.seed:x}-{int(begins.timestamp() * 1000):x}"
     shop = Shop(_random(plan, "shop"), plan.users, begins, run)
-    return Stream(_arrivals(plan, begins), lambda offset: Outgoing(shop.next_event(offset)))
+    mischief = Mischief(plan.faults, shop.next_event, begins, _random(plan, "faults"))
+    stream = Stream(_arrivals(plan, begins), mischief.draw)
+    if not plan.faults.out_of_order:
+        return stream
+    return OutOfOrder(stream, plan.faults.out_of_order, _random(plan, "order"))
 
 
 def _arrivals(plan: Plan, begins: datetime) -> Iterator[float]:
