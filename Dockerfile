@@ -18,6 +18,6 @@ RUN python -m compileall -q .
 USER 10001:10001
 EXPOSE 8000
 # http.client, because urllib would obey a proxy set for containers.
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["python", "-c", \
+HEALTHCHECK --interval=5s --timeout=5s --start-period=30s CMD ["python", "-c", \
     "import http.client as h; c = h.HTTPConnection('127.0.0.1', 8000, timeout=4); c.request('GET', '/readyz'); exit(c.getresponse().status != 200)"]
 CMD ["python", "-m", "functions"]

@@ -4,7 +4,7 @@ LOCK := $(PYTHON) -m uv --quiet pip compile --universal --python-version 3.11 --
 	--no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run generate test lint bench lock
+.PHONY: help run generate test test-compose lint bench lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
@@ -20,6 +20,10 @@ generate: ## send mock events to a running service; ARGS="--rate 100"
 test: ## the whole suite; ARGS="tests/shared -k windows"
 	@scripts/setup dev
 	$(PYTHON) -m pytest $(ARGS)
+
+test-compose: ## docker compose up, tried for real; needs a Docker daemon
+	@scripts/setup dev
+	$(PYTHON) -m pytest tests/deploy/compose_up.py $(ARGS)
 
 lint: ## ruff and mypy
 	@scripts/setup dev
