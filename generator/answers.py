@@ -40,8 +40,8 @@ class TryAgain:
 
 
 @dataclass(frozen=True, slots=True)
-class TooLarge:
-    """Send it in smaller parts."""
+class Split:
+    """Send it in parts: it is too large, or something in it spoils the rest."""
 
     reason: str
     lasting: bool  # will later requests of as many events fare the same?
@@ -54,7 +54,7 @@ class Hopeless:
     reason: str
 
 
-Verdict = Taken | Refused | TryAgain | TooLarge | Hopeless
+Verdict = Taken | Refused | TryAgain | Split | Hopeless
 
 
 def judge(status: int, headers: Mapping[str, str], body: bytes, events: int) -> Verdict:
@@ -72,16 +72,16 @@ def _read_delay(
     status: int, headers: Mapping[str, str], problem: ProblemDocument | None
 ) -> Verdict:
     if status == 429 and problem is not None and problem.type.endswith(SPLIT_ON):
-        return TooLarge("429 batch exceeds the rate limit", lasting=True)
+        return Split("429 for good", lasting=True)
     return TryAgain(str(status), _retry_after(headers), maybe_stored=status not in {425, 429})
 
 
 def _read_refusal(
     status: int, headers: Mapping[str, str], problem: ProblemDocument | None
 ) -> Verdict:
-    if status == 413:
-        return TooLarge("413 too large", lasting=False)
-    if status in {400, 415, 422}:
+    if status in {400, 413}:
+        return Split(str(status), lasting=False)
+    if status in {415, 422}:
         return Refused(str(status), (problem and problem.errors) or [], _date(headers))
     return Hopeless(_describe(status, problem))
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import httpx
 
 from generator.claims import ClaimError
-from generator.options import plan_of, send_parser, verify_parser
+from generator.jobs import replay_job, shop_job
+from generator.options import check_replay, plan_of, send_parser, verify_parser
 from generator.run import Sending
 from generator.service import service
 from generator.session import Exit, session
-from generator.stream import shop_stream
 from generator.verify import verify
 
 
@@ -31,11 +31,13 @@ def main(arguments: Sequence[str]) -> int:
 async def _send(arguments: Sequence[str]) -> Exit:
     options = send_parser().parse_args(arguments)
     target = service(options.url, options.key)
-    plan = plan_of(options)
-    sending = Sending(options.batch, options.concurrency)
-    return await session(
-        target, sending, lambda begins: shop_stream(plan, begins), expect=options.expect
-    )
+    if options.replay is None:
+        job = shop_job(plan_of(options), options.expect)
+    else:
+        check_replay(options)
+        job = replay_job(options.replay, options.rate, to_now=options.to_now)
+    paced = options.replay is None or options.rate is not None
+    return await session(target, Sending(options.batch, options.concurrency, paced), job)
 
 
 async def _verify(arguments: Sequence[str]) -> Exit:

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import httpx
 
-from generator.answers import Hopeless, Refused, Taken, TooLarge, TryAgain, Verdict, judge
+from generator.answers import Hopeless, Refused, Split, Taken, TryAgain, Verdict, judge
 from generator.attempts import Attempts
 from generator.ledger import Ledger
 from generator.outgoing import Batch
@@ -18,7 +18,7 @@ from generator.progress import Progress
 from generator.reckoning import Reckoning, reckon, reckon_refusal
 from shared.schema import MAX_BATCH, Receipt
 
-Answer = Taken | Refused | TooLarge | Hopeless
+Answer = Taken | Refused | Split | Hopeless
 
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
@@ -65,7 +65,7 @@ class Delivery:
                 if verdict.lasting:
                     self._largest = min(self._largest, half)
 
-    async def _settle(self, batch: Batch) -> TooLarge | None:
+    async def _settle(self, batch: Batch) -> Split | None:
         """Send `batch` until it is answered for; return the answer that asks for smaller parts."""
         attempts = Attempts()
         try:
@@ -78,9 +78,9 @@ class Delivery:
         match verdict:
             case Taken(receipt):
                 self._take(batch, receipt, attempts)
-            case TooLarge(reason) if len(batch) == 1:
+            case Split(reason) if len(batch) == 1:
                 self._count(reckon_refusal(batch, reason, []))
-            case TooLarge():
+            case Split():
                 return verdict
             case Refused(reason, errors, answered_on):
                 reckoning = reckon_refusal(batch, reason, errors)

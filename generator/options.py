@@ -11,7 +11,16 @@ from generator.service import KEY_VARIABLE
 from shared.schema import MAX_BATCH
 
 USERS_PER_RATE = 100  # people to come for each event a second, unless told otherwise
+DEFAULT_RATE = 20.0
 MAX_RATE = 100_000.0
+FAULTS = {
+    "duplicates": "sent again with the same event_id",
+    "late": "long past, by 10 minutes in the mean",
+    "ahead": "from a clock up to 4 minutes ahead",
+    "malformed": "against the contract, to be refused",
+    "out_of_order": "sent after later ones",
+}
+SHOP_OPTIONS = ("users", "seed", "duration", "curve", "interval", "expect", *FAULTS)
 MAX_FAULTS = 1.0 + 1e-9  # three times 1/3 is not more than everything
 
 
@@ -26,7 +35,11 @@ def send_parser() -> argparse.ArgumentParser:
     )
     _add_service(parser)
     add = parser.add_argument
-    add("--rate", type=_number(0, MAX_RATE), default=20.0, help="events a second (%(default)s)")
+    add(
+        "--rate",
+        type=_number(0, MAX_RATE),
+        help=f"events a second ({DEFAULT_RATE:g}; a replay: as fast as the service takes them)",
+    )
     add("--users", type=_whole(1, 10**9), help="people who may come (100 for each event a second)")
     add("--seed", type=_whole(0, 2**63), help="the same seed, the same shop (random)")
     add("--duration", type=_number(0, 10**9), metavar="SECONDS", help="(until stopped)")
@@ -41,6 +54,9 @@ def send_parser() -> argparse.ArgumentParser:
     )
     add("--expect", type=Path, metavar="FILE", help="record what `verify` is to check")
     _add_faults(parser)
+    replay = parser.add_argument_group("replay").add_argument
+    replay("--replay", type=Path, metavar="FILE", help="send these events, JSON array or NDJSON")
+    replay("--to-now", action="store_true", help="move their times so that the latest is now")
     return parser
 
 
@@ -59,24 +75,30 @@ def verify_parser() -> argparse.ArgumentParser:
 
 def plan_of(options: argparse.Namespace) -> Plan:
     """Return what the options of `send_parser` ask for; raise ValueError if it is impossible."""
-    faults = Faults(
-        duplicates=options.duplicates,
-        late=options.late,
-        ahead=options.ahead,
-        malformed=options.malformed,
-        out_of_order=options.out_of_order,
-    )
+    faults = Faults(**{name: getattr(options, name) for name in FAULTS})
     if faults.exclusive > MAX_FAULTS:
         raise ValueError("duplicates, late, ahead and malformed together exceed 1")
+    if options.to_now:
+        raise ValueError("--to-now goes with --replay only")
+    rate = options.rate or DEFAULT_RATE
     return Plan(
         seed=secrets.randbits(32) if options.seed is None else options.seed,
-        rate=options.rate,
-        users=options.users or math.ceil(options.rate * USERS_PER_RATE),
+        rate=rate,
+        users=options.users or math.ceil(rate * USERS_PER_RATE),
         duration=options.duration,
         curve=options.curve,
         interval=options.interval,
         faults=faults,
     )
+
+
+def check_replay(options: argparse.Namespace) -> None:
+    """Raise ValueError if an option of the shop is given with `--replay`."""
+    plain = send_parser().parse_args([])
+    for name in SHOP_OPTIONS:
+        if getattr(options, name) != getattr(plain, name):
+            option = name.replace("_", "-")
+            raise ValueError(f"--{option} is of the made-up shop and does not go with --replay")
 
 
 def _add_service(parser: argparse.ArgumentParser) -> None:
@@ -86,14 +108,9 @@ def _add_service(parser: argparse.ArgumentParser) -> None:
 
 def _add_faults(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("faults", "the share of events, 0 to 1, that are …")
-    for name, meaning in {
-        "duplicates": "sent again with the same event_id",
-        "late": "long past, by 10 minutes in the mean",
-        "ahead": "from a clock up to 4 minutes ahead",
-        "malformed": "against the contract, to be refused",
-        "out-of-order": "sent after later ones",
-    }.items():
-        group.add_argument(f"--{name}", type=_share, default=0.0, metavar="SHARE", help=meaning)
+    for name, meaning in FAULTS.items():
+        option = "--" + name.replace("_", "-")
+        group.add_argument(option, type=_share, default=0.0, metavar="SHARE", help=meaning)
 
 
 def _share(text: str) -> float:

@@ -1,6 +1,6 @@
 """What is to be sent: an event, and what the service should make of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from enum import Enum
 from typing import NamedTuple, Protocol
 
@@ -21,6 +21,7 @@ class Outgoing(NamedTuple):
 
 
 Batch = list[Outgoing]
+Deliver = Callable[[Batch], Awaitable[None]]  # returns when every event is answered for
 
 
 class Source(Protocol):

@@ -3,11 +3,10 @@
 import asyncio
 import contextlib
 import math
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from generator.delivery import HopelessError
-from generator.outgoing import Batch, Source, batches
+from generator.outgoing import Batch, Deliver, Source, batches
 from generator.progress import Progress
 
 TICK = 0.05  # seconds between looks at what is due, so that a fast stream travels in batches
@@ -20,9 +19,6 @@ class Sending:
     batch: int  # most events in a request
     concurrency: int  # most requests at once
     paced: bool = True  # False: everything is due at once
-
-
-Deliver = Callable[[Batch], Awaitable[None]]
 
 
 async def run(

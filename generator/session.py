@@ -6,15 +6,13 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import IntEnum
-from pathlib import Path
 
 from generator.delivery import Delivery, HopelessError
 from generator.display import Display
+from generator.jobs import Job
 from generator.ledger import Ledger
-from generator.outgoing import Source
 from generator.progress import Progress
 from generator.run import Sending, run
 from generator.service import Service, appears
@@ -34,36 +32,29 @@ class Exit(IntEnum):
     UNREACHABLE = 3
 
 
-async def session(
-    service: Service,
-    sending: Sending,
-    begin: Callable[[datetime], Source],
-    expect: Path | None = None,
-) -> Exit:
-    """Send what `begin` returns for the instant at which the service is there to take it.
-
-    What is acknowledged goes into the file `expect`.
-    """
+async def session(service: Service, sending: Sending, job: Job) -> Exit:
+    """Do `job` from the instant at which the service is there; return how it went."""
     display = Display(sys.stderr)
     stop = asyncio.Event()
-    progress = Progress(time.monotonic)
+    progress = Progress(time.monotonic, total=job.total)
     async with service.client(sending.concurrency) as http:
         if not await appears(http, START_PATIENCE, display.say):
             display.say(f"{service.url} does not answer")
             return Exit.UNREACHABLE
         with contextlib.ExitStack() as stack:
             ledger = None
-            if expect is not None:
-                file = stack.enter_context(expect.open("w", encoding="utf-8"))
+            if job.expect is not None:
+                file = stack.enter_context(job.expect.open("w", encoding="utf-8"))
                 ledger = Ledger(file, _now)
             delivery = Delivery(
                 http, progress, ledger, monotonic=time.monotonic, rng=random.SystemRandom()
             )
             sends = asyncio.create_task(
-                run(begin(_now()), delivery.deliver, progress, stop, sending)
+                run(job.begin(_now()), job.through(delivery.deliver), progress, stop, sending)
             )
             hopeless = await _watch(sends, progress, stop, display)
             elapsed = time.monotonic() - progress.started
+    job.end()
     display.say(progress.summary(elapsed))
     if hopeless:
         display.say(hopeless)
@@ -103,6 +94,7 @@ async def _give_up(sends: asyncio.Task[None], progress: Progress, stop: asyncio.
         ending = stop.is_set() or progress.all_drawn
         if ending and time.monotonic() - since > patience:
             sends.cancel()
+            return
         await asyncio.sleep(0.1)
 
 
