@@ -1,0 +1,83 @@
+"""One browser and one server for all tests of the pages; a new context for each."""
+
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Protocol
+
+import pytest
+import uvicorn
+from playwright.async_api import Browser, Page, async_playwright
+
+from functions.dashboard import app
+from tests.frontend.answers import NOON
+from tests.frontend.chromium import launch
+from tests.frontend.service import FakeApi
+
+
+class OpenPage(Protocol):
+    """Opens the dashboard on a fake service."""
+
+    async def __call__(
+        self, api: FakeApi, address: str = "/", *, clock: bool = True, **context: Any
+    ) -> Page: ...
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await launch(playwright)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture(scope="session")
+def origin() -> Iterator[str]:
+    """Serve the static routes on a free port, in a thread of their own."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app, log_level="warning", lifespan="off")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+    listener.close()
+
+
+@pytest.fixture
+async def dashboard(browser: Browser, origin: str) -> AsyncIterator[OpenPage]:
+    """Open pages at noon on a clock that the test moves; fail the test on any script error."""
+    pages: list[Page] = []
+    errors: list[str] = []
+
+    async def open_page(
+        api: FakeApi, address: str = "/", *, clock: bool = True, **context: Any
+    ) -> Page:
+        settings: dict[str, Any] = {
+            "viewport": {"width": 1440, "height": 900},
+            "locale": "en-GB",
+            "timezone_id": "UTC",
+            **context,
+        }
+        page = await (await browser.new_context(**settings)).new_page()
+        page.set_default_timeout(5000)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda it: errors.append(it.text) if "Policy" in it.text else None)
+        pages.append(page)
+        await api.attach(page)
+        if clock:
+            await page.add_init_script("Math.random = () => 0.5")
+            await page.clock.install(time=NOON)
+        await page.goto(origin + address)
+        if clock:
+            await page.clock.pause_at(NOON.timestamp() + 1)
+        return page
+
+    yield open_page
+    for page in pages:
+        await page.context.close()
+    assert errors == []
