@@ -4,16 +4,16 @@ The only module that names Motor. Its successor is PyMongo's own asyncio client,
 methods: to move, change the imports and the two aliases here.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC
 from typing import Any, Final
 
-import pymongo
 from bson.codec_options import CodecOptions
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
 from pymongo import ASCENDING, IndexModel, WriteConcern
-from pymongo.errors import OperationFailure
+from pymongo.errors import NetworkTimeout, OperationFailure
 
 Document = dict[str, Any]
 Client = AsyncIOMotorClient[Document]
@@ -22,8 +22,7 @@ Collection = AsyncIOMotorCollection[Document]
 SNAPSHOT_RETENTION: Final = 172_800  # seconds: history reaches back a day, kept twice that
 REJECTION_RETENTION: Final = 86_400
 
-_WRITE_SECONDS: Final = 5
-_READ_SECONDS: Final = 15
+MAX_READ_SECONDS: Final = 15
 _INDEX_OPTIONS_CONFLICT: Final = 85
 
 DURABLE: Final = WriteConcern(w="majority", j=True)
@@ -36,24 +35,32 @@ def connect(uri: str) -> Client:
         appname="footfall",
         serverSelectionTimeoutMS=2000,
         connectTimeoutMS=2000,
+        socketTimeoutMS=20_000,  # frees the thread of an operation that was given up
         maxPoolSize=20,
         tz_aware=True,
         tzinfo=UTC,
     )
 
 
-@contextmanager
-def write_deadline() -> Iterator[None]:
+def write_deadline() -> AbstractAsyncContextManager[None]:
     """Give up a write that takes longer than 5 s, wherever it hangs."""
-    with pymongo.timeout(_WRITE_SECONDS):
-        yield
+    return _deadline(5)
 
 
-@contextmanager
-def read_deadline() -> Iterator[None]:
+def read_deadline() -> AbstractAsyncContextManager[None]:
     """Give up a read that takes longer than 15 s, wherever it hangs."""
-    with pymongo.timeout(_READ_SECONDS):
-        yield
+    return _deadline(MAX_READ_SECONDS)
+
+
+@asynccontextmanager
+async def _deadline(seconds: float) -> AsyncIterator[None]:
+    # Not pymongo.timeout: that makes the search for a server as long as the whole operation, so
+    # that a MongoDB that is simply down would be noticed after 5 or 15 s instead of 2.
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise NetworkTimeout(f"no answer within {seconds} s") from None
 
 
 def _ttl(field: str, seconds: int) -> IndexModel:
@@ -84,6 +91,7 @@ class Database:
     """The collections of one Footfall database."""
 
     def __init__(self, client: Client, name: str, event_retention: int) -> None:
+        self.name = name
         self._client = client
         self._database = client.get_database(
             name, codec_options=CodecOptions(tz_aware=True, tzinfo=UTC)

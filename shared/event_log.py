@@ -110,7 +110,7 @@ class EventLog:
         """Insert, trying again after a lost answer; give the places of those already stored."""
         for attempt in range(_ATTEMPTS):
             try:
-                with write_deadline():
+                async with write_deadline():
                     await self._events.insert_many(documents, ordered=False)
             except BulkWriteError as error:
                 places = _duplicate_places(error)
@@ -128,7 +128,7 @@ class EventLog:
         Every document with a client's id carries a receipt that no other document has.
         """
         ids = [documents[place]["_id"] for place in places]
-        with write_deadline():
+        async with write_deadline():
             stored = self._events.find({"_id": {"$in": ids}}, {"receipt": 1})
             receipts = {document["_id"]: document.get("receipt") async for document in stored}
         return {

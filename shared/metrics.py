@@ -7,7 +7,7 @@ from typing import Final
 
 from shared import pipelines
 from shared.clock import Clock
-from shared.database import Collection, Database, Document, read_deadline
+from shared.database import MAX_READ_SECONDS, Collection, Database, Document, read_deadline
 from shared.parameters import MAX_LISTED
 from shared.schema import (
     ActiveSessions,
@@ -90,8 +90,10 @@ class SharedMetrics:
 
 async def _first(collection: Collection, pipeline: pipelines.Pipeline) -> Document:
     """Run a pipeline and give its first document, or an empty one."""
-    with read_deadline():
-        found: list[Document] = await collection.aggregate(pipeline).to_list(1)
+    async with read_deadline():
+        found: list[Document] = await collection.aggregate(
+            pipeline, maxTimeMS=MAX_READ_SECONDS * 1000
+        ).to_list(1)
     return found[0] if found else {}
 
 

@@ -1,7 +1,7 @@
 """How many events a client, and all clients together, may send."""
 
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, floor
 from typing import Final
 
 from limits import RateLimitItem
@@ -94,4 +94,4 @@ def seconds_until(
         wait = left - (room - current) * expiry / previous if previous else 0.0
     else:
         wait = left + expiry * (1 - room / current)
-    return max(1, ceil(wait))
+    return max(0, floor(wait)) + 1  # the first whole second after it

@@ -165,7 +165,7 @@ class MongoWindows(SlidingWindows):
 
     async def _count(self, hit: Hit) -> Counter:
         expires_at = self._clock() + timedelta(seconds=2 * hit.expiry)
-        with write_deadline():
+        async with write_deadline():
             document = await self._collection.find_one_and_update(
                 {"_id": hit.key},
                 count_in_window(hit.window, hit.left, hit.limit, hit.amount, expires_at),
@@ -175,12 +175,12 @@ class MongoWindows(SlidingWindows):
         return _counter(document)
 
     async def _look_up(self, key: str) -> Counter:
-        with write_deadline():
+        async with write_deadline():
             return _counter(await self._collection.find_one({"_id": key}))
 
     async def check(self) -> bool:
         """Tell whether MongoDB answers."""
-        with write_deadline():
+        async with write_deadline():
             await self._collection.find_one({"_id": ""})
         return True
 

@@ -73,7 +73,7 @@ class RejectionLog:
 
     async def _insert(self, documents: list[Document]) -> None:
         try:
-            with write_deadline():
+            async with write_deadline():
                 await self._rejections.insert_many(documents, ordered=False)
         except PyMongoError:
             return  # the client has its reasons, and the counter of refusals has counted
@@ -104,7 +104,7 @@ def _sum_document(code: str, count: int, rejected_at: datetime) -> Document:
 
 async def newest_rejections(database: Database, at: datetime, limit: int) -> Rejections:
     """Read the newest refused events."""
-    with read_deadline():
+    async with read_deadline():
         found = (
             await database.rejections.find({}, {"_id": 0})
             .sort([("rejected_at", DESCENDING), ("_id", DESCENDING)])

@@ -1,6 +1,7 @@
 """Every setting: its name, its default, what it does, and what makes a value wrong."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,21 @@ class SettingError(Exception):
     """A setting has a wrong value. The message is one line for whoever starts the service."""
 
 
-def _text(value: str) -> str:
+def _uri(value: str) -> str:
+    if value and not value.startswith(("mongodb://", "mongodb+srv://")):
+        raise ValueError("must start with mongodb:// or mongodb+srv://")
+    return value
+
+
+def _database(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,63}", value):
+        raise ValueError("must be 1 to 63 of A-Z a-z 0-9 _ -")
+    return value
+
+
+def _host(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9.:_-]+", value):
+        raise ValueError("must be an address or a host name")
     return value
 
 
@@ -31,6 +46,13 @@ def _flag(value: str) -> bool:
 
 def _names(value: str) -> tuple[str, ...]:
     return tuple(name for name in (part.strip() for part in value.split(",")) if name)
+
+
+def _origins(value: str) -> tuple[str, ...]:
+    origins = _names(value)
+    if any(not re.fullmatch(r"\*|https?://[^/\s]+", origin) for origin in origins):
+        raise ValueError("must be * or origins like https://shop.example")
+    return origins
 
 
 def _keys(value: str) -> frozenset[str]:
@@ -90,10 +112,10 @@ class Setting:
 
 SETTINGS: Final[Mapping[str, Setting]] = {
     "FOOTFALL_MONGODB_URI": Setting(
-        "", _text, "where MongoDB is; empty: an embedded mongod is started", secret=True
+        "", _uri, "where MongoDB is; empty: an embedded mongod is started", secret=True
     ),
-    "FOOTFALL_DATABASE": Setting("footfall", _text, "the database's name"),
-    "FOOTFALL_HOST": Setting("127.0.0.1", _text, "the address to listen on"),
+    "FOOTFALL_DATABASE": Setting("footfall", _database, "the database's name"),
+    "FOOTFALL_HOST": Setting("127.0.0.1", _host, "the address to listen on"),
     "FOOTFALL_PORT": Setting("8000", _whole(1, 65535), "the port to listen on"),
     "FOOTFALL_WORKERS": Setting("1", _whole(1, 64), "processes that serve requests"),
     "FOOTFALL_RATE_LIMIT": Setting("1000/second", _limit, "events, per client"),
@@ -114,7 +136,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
         "0", _flag, "1: listen beyond loopback even where no key is asked for"
     ),
     "FOOTFALL_CORS_ORIGINS": Setting(
-        "", _names, "comma-separated origins whose pages may call the API, or *"
+        "", _origins, "comma-separated origins whose pages may call the API, or *"
     ),
     "FOOTFALL_EVENT_RETENTION": Setting(
         "86400", _whole(1800, 2_147_483_647), "seconds that raw events are kept"

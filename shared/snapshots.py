@@ -21,13 +21,13 @@ def due_at(now: datetime) -> datetime:
 
 async def store_snapshot(database: Database, at: datetime) -> bool:
     """Compute the metrics at `at` and store them; tell whether nobody had done so before."""
-    with read_deadline():
+    async with read_deadline():
         if await database.snapshots.find_one({"_id": at}, {"_id": 1}):
             return False
     document = (await compute_metrics(database, at)).model_dump(mode="python")
     document |= {"_id": at, "as_of": at}
     try:
-        with write_deadline():
+        async with write_deadline():
             await database.snapshots.insert_one(document)
     except DuplicateKeyError:
         return False
@@ -37,7 +37,7 @@ async def store_snapshot(database: Database, at: datetime) -> bool:
 async def read_history(database: Database, at: datetime, minutes: int) -> History:
     """Read the snapshots of the last `minutes`, oldest first, evenly thinned to about 360."""
     step = max(EVERY.seconds, minutes * 60 // _MAX_POINTS)
-    with read_deadline():
+    async with read_deadline():
         found = await database.snapshots.aggregate(pipelines.history(at, minutes, step)).to_list(
             None
         )
@@ -47,6 +47,6 @@ async def read_history(database: Database, at: datetime, minutes: int) -> Histor
 
 async def newest_snapshot_at(database: Database) -> datetime | None:
     """Tell when the newest snapshot was taken."""
-    with read_deadline():
+    async with read_deadline():
         found = await database.snapshots.find_one({}, {"as_of": 1}, sort=[("as_of", -1)])
     return found["as_of"] if found else None

@@ -1,0 +1,129 @@
+"""`python -m functions` as whoever starts it meets it: clear refusals, and a clean end."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.conftest import ROOT, free_port, wait_until_ready
+
+
+def start(data: Path, **environment: str) -> subprocess.Popen[bytes]:
+    """Start the service on a data folder, its words going to a file beside that."""
+    with words_of(data).open("wb") as words:
+        return subprocess.Popen(
+            [sys.executable, "-m", "functions"],
+            cwd=ROOT,
+            env=os.environ
+            | {
+                "FOOTFALL_DATA_DIR": str(data),
+                "FOOTFALL_PORT": str(free_port()),
+                "FOOTFALL_MONGODB_URI": "",
+                "FOOTFALL_GENERATOR_RATE": "0",
+            }
+            | environment,
+            stderr=words,
+        )
+
+
+def words_of(data: Path) -> Path:
+    return data.with_suffix(".stderr")
+
+
+def refusal(data: Path, **environment: str) -> str:
+    """Start a service that must refuse, and give its one line."""
+    assert start(data, **environment).wait(30) == 1
+    [line] = words_of(data).read_text().strip().splitlines()
+    return line
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        ({"FOOTFALL_PORT": "eighty"}, "FOOTFALL_PORT must be a whole number"),
+        ({"FOOTFALL_HOST": "::"}, "FOOTFALL_ALLOW_ANONYMOUS=1"),
+        (
+            {"FOOTFALL_HOST": "::", "FOOTFALL_WRITE_KEYS": "w"},
+            "FOOTFALL_READ_KEYS is not set",
+        ),
+        ({"PATH": "", "PYTHONNOUSERSITE": "1", "HIDE": "fiftyone"}, "FOOTFALL_MONGODB_URI"),
+    ],
+)
+def test_a_start_that_cannot_be_is_one_clear_line(
+    tmp_path: Path, environment: dict[str, str], told: str
+) -> None:
+    if "HIDE" in environment:  # a package of that name, without the mongod, stands first
+        hidden = tmp_path / "fiftyone"
+        hidden.mkdir()
+        (hidden / "__init__.py").touch()
+        environment = environment | {"PYTHONPATH": str(tmp_path)}
+    assert told in refusal(tmp_path / "data", **environment)
+
+
+def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert f"port {port}" in refusal(tmp_path / "data", FOOTFALL_PORT=port)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_signal_ends_every_process(
+    tmp_path: Path, number: signal.Signals, workers: int
+) -> None:
+    port, data = free_port(), tmp_path / "data"
+    process = start(
+        data,
+        FOOTFALL_PORT=str(port),
+        FOOTFALL_GENERATOR_RATE="50",
+        FOOTFALL_WORKERS=str(workers),
+    )
+    url = f"http://127.0.0.1:{port}"
+    wait_until_ready(url, process)
+    deadline = time.monotonic() + 30
+    while httpx.get(f"{url}/v1/metrics").json()["events"]["total"] < 5:
+        assert time.monotonic() < deadline, "the generator's events do not arrive"
+        time.sleep(0.2)
+    family = psutil.Process(process.pid).children(recursive=True)
+    assert {"mongod", "python"} <= {child.name().rstrip("0123456789.") for child in family}
+    process.send_signal(number)
+    assert process.wait(30) == 0
+    assert "Traceback" not in words_of(data).read_text()
+    assert not psutil.wait_procs(family, timeout=5)[1]
+
+
+def test_a_killed_service_leaves_no_mongod_and_loses_nothing(tmp_path: Path) -> None:
+    port, data = free_port(), tmp_path / "data"
+    process = start(data, FOOTFALL_PORT=str(port))
+    url = f"http://127.0.0.1:{port}"
+    wait_until_ready(url, process)
+    event = {
+        "timestamp": "2024-03-15T14:30:00Z",
+        "user_id": "u",
+        "event_type": "page_view",
+        "page_url": "/",
+        "event_id": "kept",
+    }
+    assert httpx.post(f"{url}/v1/events", json=event).json()["accepted"] == 1
+    rival = start(data)  # says so and leaves the first alone
+    assert rival.wait(30) == 1
+    assert "in use by process" in words_of(data).read_text()
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.wait()
+    assert not psutil.wait_procs(family, timeout=30)[1]
+
+    process = start(data, FOOTFALL_PORT=str(port))
+    try:
+        wait_until_ready(url, process)
+        assert httpx.post(f"{url}/v1/events", json=event).json()["duplicate"] == 1
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
