@@ -3,7 +3,6 @@
 import asyncio
 import json
 import random
-from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -55,13 +54,16 @@ class Delivery:
 
         When cancelled it notes in the ledger which events the service may have taken.
         """
-        parts = deque(batch[i : i + self._largest] for i in range(0, len(batch), self._largest))
+        parts = [batch]  # the last goes first
         while parts:
-            part = parts.popleft()
+            part = parts.pop()
+            if len(part) > self._largest:
+                parts += part[self._largest :], part[: self._largest]
+                continue
             verdict = await self._settle(part)
             if verdict is not None:
                 half = (len(part) + 1) // 2
-                parts.extendleft((part[half:], part[:half]))
+                parts += part[half:], part[:half]
                 if verdict.lasting:
                     self._largest = min(self._largest, half)
 

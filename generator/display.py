@@ -26,9 +26,10 @@ class Display:
         """Show the status until cancelled."""
         while True:
             await asyncio.sleep(ON_TERMINAL if self._terminal else ELSEWHERE)
-            self._show(progress.status())
+            self.show(progress.status())
 
-    def _show(self, status: str) -> None:
+    def show(self, status: str) -> None:
+        """Write the status of the moment."""
         if not self._terminal:
             self.say(status)
             return

@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 
-STEP = math.log(1.05)  # buckets 5 % wide: a quantile is right to 2.5 %
+STEP = math.log(1.02)  # buckets 2 % wide: a quantile is right to 1 %
 
 
 class Latencies:
