@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from shared.access import Scope
 from shared.application import application
+from shared.aws_lambda import http_handler
 from shared.problems import NOT_READY, Problem
 from shared.resources import resources_of
 from shared.snapshots import newest_snapshot_at
@@ -56,3 +57,4 @@ routes: list[BaseRoute] = [
     Route("/metrics", get_telemetry),
 ]
 app = application(routes)
+handler = http_handler(app)

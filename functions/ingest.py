@@ -6,6 +6,7 @@ from starlette.routing import BaseRoute, Route
 
 from shared.access import Scope
 from shared.application import application
+from shared.aws_lambda import http_handler
 from shared.problems import INVALID_EVENTS, Problem
 from shared.request_body import parse_body, read_body
 from shared.resources import resources_of
@@ -72,3 +73,4 @@ def _summary(batch: Sorted) -> str:
 
 routes: list[BaseRoute] = [Route("/v1/events", post_events, methods=["POST"])]
 app = application(routes)
+handler = http_handler(app)

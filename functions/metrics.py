@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Route
 from shared.access import Scope
 from shared.answers import json_answer
 from shared.application import application
+from shared.aws_lambda import http_handler
 from shared.metrics import compute_sessions_of
 from shared.parameters import MINUTES, PAGES, REJECTED, USERS
 from shared.problems import INVALID_PARAMETER, Problem
@@ -107,3 +108,4 @@ routes: list[BaseRoute] = [
     Route("/v1/rejections", get_rejections),
 ]
 app = application(routes)
+handler = http_handler(app)

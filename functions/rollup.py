@@ -6,6 +6,7 @@ from typing import Final
 
 from pymongo.errors import PyMongoError
 
+from shared.aws_lambda import task_handler
 from shared.resources import Resources, loop_resources
 from shared.snapshots import EVERY, due_at, store_snapshot
 
@@ -33,3 +34,6 @@ async def run_schedule(service: Resources) -> None:
 async def scheduled(_event: object, _context: object) -> dict[str, bool]:
     """Roll up once, as a scheduled cloud function."""
     return {"stored": await roll_up(loop_resources())}
+
+
+handler = task_handler(scheduled)

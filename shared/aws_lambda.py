@@ -1,0 +1,44 @@
+"""AWS Lambda: the same applications and tasks behind `handler(event, context)`.
+
+One event loop serves every invocation of an environment, because the database client belongs to
+the loop it was made on. Lifespan is off: Mangum would run it around each invocation.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from functools import cache
+from typing import Any
+
+from mangum import Mangum
+from starlette.applications import Starlette
+
+Handler = Callable[[Any, Any], Any]
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    return asyncio.new_event_loop()
+
+
+def http_handler(app: Starlette) -> Handler:
+    """Serve an application's requests as API Gateway HTTP API events (payload version 2.0)."""
+
+    @cache
+    def adapter() -> Mangum:
+        return Mangum(app, lifespan="off")
+
+    def handler(event: Any, context: Any) -> Any:  # noqa: ANN401 - AWS's own shapes
+        asyncio.set_event_loop(_loop())  # the runtime may have left another one
+        return adapter()(event, context)
+
+    return handler
+
+
+def task_handler(task: Callable[[Any, Any], Coroutine[Any, Any, Any]]) -> Handler:
+    """Run a task for each event of a schedule."""
+
+    def handler(event: Any, context: Any) -> Any:  # noqa: ANN401 - AWS's own shapes
+        asyncio.set_event_loop(_loop())
+        return _loop().run_until_complete(task(event, context))
+
+    return handler
