@@ -15,6 +15,7 @@ from shared.schema import (
     UserSessionsAnswer,
 )
 
+MOST_SESSIONS = 100  # of one user that are listed
 SHOWN = 3  # rows of a list that differ, and are told
 
 Differences = Iterator[str]
@@ -75,12 +76,23 @@ def compare_user(got: UserSessionsAnswer, must: Expectation) -> Differences:
     most = must.most.sessions.get(got.user_id, set())
     yield from _window(got.user_id, got.window_seconds, ACTIVE)
     yield from _number(f"{got.user_id}.sessions", got.sessions, len(least), len(most))
-    if not must.exact:
-        return
-    rows = [(row.session_id, row.events, milliseconds(row.last_event_at)) for row in got.latest]
-    expected = [(session, n, last) for session, (n, last) in must.least.activity.items()]
-    expected.sort(key=lambda row: (-row[2], row[0]))
-    yield from _rows(f"{got.user_id}.latest", rows, expected[:100])
+    if must.exact:
+        yield from _sessions(got, must.least.activity)
+
+
+def _sessions(got: UserSessionsAnswer, activity: Mapping[str, tuple[int, int, int]]) -> Differences:
+    """Compare the sessions of a user one by one, and their order: newest first, ties by id."""
+    name = f"{got.user_id}.latest"
+    listed = min(len(activity), MOST_SESSIONS)
+    yield from _number(f"rows of {name}", len(got.latest), listed, listed)
+    order = [(-milliseconds(row.last_event_at), row.session_id) for row in got.latest]
+    if order != sorted(order):
+        yield f"{name} is out of order"
+    for row in got.latest:
+        events, earliest, latest = activity.get(row.session_id, (0, 0, 0))
+        yield from _number(f"{name}: events of {row.session_id}", row.events, events, events)
+        last = milliseconds(row.last_event_at)
+        yield from _number(f"{name}: last_event_at of {row.session_id}", last, earliest, latest)
 
 
 def _window(name: str, seconds: int, length: int) -> Differences:

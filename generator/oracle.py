@@ -36,19 +36,21 @@ class Tally:
     sessions: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # by user
     pages: Counter[str] = field(default_factory=Counter)
     types: Counter[str] = field(default_factory=Counter)
-    activity: dict[str, list[int]] = field(default_factory=dict)  # session: events, the last
+    # By session of one user: its events, and the earliest and latest time of the last of them.
+    activity: dict[str, tuple[int, int, int]] = field(default_factory=dict)
 
-    def active(self, event: Mapping[str, str], occurred_at: int, watched: str | None) -> None:
+    def active(self, seen: Seen, watched: str | None) -> None:
         """Count an event for users and sessions; `watched` is the user whose events count."""
+        event = seen.event
         sessions = self.sessions[event["user_id"]]
         session_id = event.get("session_id")
         if session_id is None:
             return
         sessions.add(session_id)
         if event["user_id"] == watched:
-            activity = self.activity.setdefault(session_id, [0, occurred_at])
-            activity[0] += 1
-            activity[1] = max(activity[1], occurred_at)
+            events, earliest, latest = self.activity.get(session_id, (0, 0, 0))
+            last = max(earliest, seen.earliest), max(latest, seen.latest)
+            self.activity[session_id] = (events + 1, *last)
 
     def happened(self, event: Mapping[str, str]) -> None:
         """Count an event for pages and types."""
@@ -80,7 +82,7 @@ class Expectation:
         active = self._within(seen, ACTIVE, settled=settled)
         happened = self._within(seen, VIEWS, settled=settled)
         if active:
-            self.least.active(seen.event, seen.latest, self.watched)
+            self.least.active(seen, self.watched)
         if happened:
             self.least.happened(seen.event)
         if active is None or happened is None:
@@ -116,11 +118,11 @@ class Expectation:
             defaultdict(set, {user: set(sessions) for user, sessions in least.sessions.items()}),
             Counter(least.pages),
             Counter(least.types),
-            {session: list(activity) for session, activity in least.activity.items()},
+            dict(least.activity),
         )
         for seen, active, happened in self._open:
             if active:
-                self.most.active(seen.event, seen.latest, self.watched)
+                self.most.active(seen, self.watched)
             if happened:
                 self.most.happened(seen.event)
 

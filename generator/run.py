@@ -42,8 +42,10 @@ async def run(
         while not stop.is_set() and (due := source.next_due) is not None:
             elapsed = progress.monotonic() - progress.started if sending.paced else math.inf
             if due > elapsed:
+                # Not wait_for: in Python 3.11 it can swallow a cancellation.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), max(due - elapsed, TICK))
+                    async with asyncio.timeout(max(due - elapsed, TICK)):
+                        await stop.wait()
                 continue
             for drawn in batches(source.due(elapsed), sending.batch):
                 progress.drawn += len(drawn)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from shared.schema import Receipt
 from shared.validation import sort_events
 
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 PROBLEM = "application/problem+json"
 
 
@@ -34,20 +35,18 @@ class Stubborn:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection."""
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                if not head.startswith(b"POST"):
-                    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-                    continue
-                length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
-                self.headers.append(head)
-                answer = self._answer(json.loads(await reader.readexactly(length)))
-                if not answer:
-                    break
-                writer.write(answer)
-                await writer.drain()
-        writer.close()
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            if not head.startswith(b"POST"):
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                continue
+            length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+            self.headers.append(head)
+            answer = self._answer(json.loads(await reader.readexactly(length)))
+            if not answer:
+                return
+            writer.write(answer)
+            await writer.drain()
 
     def _answer(self, values: list[dict[str, Any]]) -> bytes:
         self.sizes.append(len(values))
@@ -121,15 +120,35 @@ def _problem(status: int, tag: str, errors: list[dict[str, Any]] | None = None) 
 
 
 @contextlib.asynccontextmanager
+async def listening(serve: Serve) -> AsyncIterator[str]:
+    """Listen on a free port; at the end no connection is left behind."""
+    tasks = set[asyncio.Task[None]]()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if task := asyncio.current_task():
+            tasks.add(task)
+        try:
+            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+                await serve(reader, writer)
+        finally:
+            writer.transport.abort()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
 async def stubborn(script: Iterable[str] = (), largest: int = 1000) -> AsyncIterator[Stubborn]:
     """Run a stubborn server on a free port."""
     behaviour = Stubborn(iter(script), largest)
-    server = await asyncio.start_server(behaviour.serve, "127.0.0.1", 0)
-    behaviour.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
+    async with listening(behaviour.serve) as behaviour.url:
         yield behaviour
-    finally:
-        server.close()
 
 
 @contextlib.asynccontextmanager
@@ -144,20 +163,19 @@ async def losing_proxy(port: int, every: int) -> AsyncIterator[str]:
         async def forth() -> None:
             while data := await reader.read(1 << 16):
                 outward.write(data)
+            outward.close()
 
         sending = asyncio.create_task(forth())
-        with contextlib.suppress(ConnectionError):
+        try:
             while data := await onward.read(1 << 16):
                 answers += 1
                 if answers % every == 0:
                     break
                 writer.write(data)
-        sending.cancel()
-        outward.close()
-        writer.close()
+        finally:
+            sending.cancel()
+            outward.transport.abort()
+            await asyncio.gather(sending, return_exceptions=True)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
+    async with listening(serve) as url:
+        yield url
