@@ -1,0 +1,78 @@
+"""serverless.yml says the same as the code: routes, CORS and settings; and holds no secret."""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from starlette.routing import Route
+
+from shared.api import OPERATIONS
+from shared.application import application
+from shared.settings import SETTINGS
+
+TEXT = (Path(__file__).resolve().parents[2] / "serverless.yml").read_text("utf-8")
+SPECIFICATION: dict[str, Any] = yaml.safe_load(TEXT)
+FUNCTIONS: dict[str, dict[str, Any]] = SPECIFICATION["functions"]
+GENERATOR_ONLY = {"FOOTFALL_URL", "FOOTFALL_KEY"}
+
+
+def routes_of(name: str) -> set[tuple[str, str]]:
+    """List what the gateway sends to a function; `{user_id+}` there is `{user_id}` here."""
+    events = FUNCTIONS[name]["events"]
+    lines = [it["httpApi"].replace("+}", "}") for it in events if "httpApi" in it]
+    return {(line.split(" ")[0], line.split(" ")[1]) for line in lines}
+
+
+WEB_FUNCTIONS = sorted(name for name in FUNCTIONS if routes_of(name))
+
+
+@pytest.mark.parametrize("name", WEB_FUNCTIONS)
+def test_the_gateway_sends_each_function_the_routes_it_serves(name: str) -> None:
+    module = importlib.import_module(FUNCTIONS[name]["handler"].rpartition(".")[0])
+    served = {
+        (method, route.path_format)
+        for route in module.routes
+        if isinstance(route, Route)
+        for method in (route.methods or set()) - {"HEAD"}
+    }
+    assert routes_of(name) == served
+
+
+def test_every_operation_of_the_api_has_a_route() -> None:
+    routed = set().union(*map(routes_of, WEB_FUNCTIONS))
+    described = {(it.method, it.path) for it in OPERATIONS}
+    assert routed - described == {("GET", "/assets/{path}")}
+    assert described <= routed
+
+
+def test_the_gateway_and_the_application_allow_the_same_origins_to_do_the_same() -> None:
+    gateway = SPECIFICATION["provider"]["httpApi"]["cors"]
+    layers = [it.kwargs for it in application([], cors_origins=[]).user_middleware]
+    own = next(it for it in layers if "allow_origins" in it)
+    assert gateway["allowedMethods"] == own["allow_methods"]
+    assert gateway["allowedHeaders"] == own["allow_headers"]
+    assert gateway["exposedResponseHeaders"] == own["expose_headers"]
+    assert gateway["maxAge"] == own["max_age"]
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS))
+def test_a_function_gives_up_before_the_gateway_does(name: str) -> None:
+    timeout = FUNCTIONS[name].get("timeout", SPECIFICATION["provider"]["timeout"])
+    assert timeout < 29
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS))
+def test_settings_exist_and_secrets_are_only_referred_to(name: str) -> None:
+    for setting, value in FUNCTIONS[name].get("environment", {}).items():
+        if name != "generator" or setting not in GENERATOR_ONLY:
+            assert setting in SETTINGS
+        if setting == "FOOTFALL_KEY" or (setting in SETTINGS and SETTINGS[setting].secret):
+            assert value.startswith("{{resolve:secretsmanager:footfall/${sls:stage}:")
+
+
+def test_what_runs_on_a_schedule_reports_its_failures() -> None:
+    for name, function in FUNCTIONS.items():
+        if any("schedule" in event for event in function["events"]):
+            assert function["onError"] == {"Fn::GetAtt": ["ScheduleFailures", "Arn"]}, name
