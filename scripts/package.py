@@ -40,7 +40,7 @@ def main() -> None:
         copy_code(contents)
         if python:
             compile_all(python, contents)
-        write_archive(contents)
+        write_archive(contents, ARCHIVE)
         report_size(contents)
         check_template()
         if not python:
@@ -107,10 +107,10 @@ def compile_all(python: str, folder: Path) -> None:
     run(python, "-m", "compileall", "-q", *trusted, *place, str(folder))
 
 
-def write_archive(folder: Path) -> None:
-    """Zip `folder` so that the same files give the same bytes."""
-    ARCHIVE.parent.mkdir(exist_ok=True)
-    with zipfile.ZipFile(ARCHIVE, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+def write_archive(folder: Path, target: Path) -> None:
+    """Zip `folder` to `target` so that the same files give the same bytes."""
+    target.parent.mkdir(exist_ok=True)
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for path in sorted(folder.rglob("*")):
             if path.is_file():
                 entry = zipfile.ZipInfo(path.relative_to(folder).as_posix())
