@@ -9,9 +9,10 @@ from shared.application import application
 from shared.aws_lambda import http_handler
 from shared.problems import INVALID_EVENTS, Problem
 from shared.request_body import parse_body, read_body
+from shared.request_context import header
 from shared.resources import resources_of
 from shared.schema import MAX_BATCH, Receipt
-from shared.telemetry import EVENTS, LATE_EVENTS, REJECTIONS
+from shared.telemetry import LATE_EVENTS, REJECTIONS, events
 from shared.validation import Sorted, sort_events
 
 
@@ -20,7 +21,7 @@ async def post_events(request: Request) -> Response:
     service = resources_of(request)
     client = service.keys.identify(request, Scope.WRITE)
     body = await read_body(request)
-    values = batch_of(parse_body(body, request.headers.get("Content-Type", "")))
+    values = batch_of(parse_body(body, header(request.scope, b"content-type")))
     headers = await service.rate_limits.charge(client, len(values))
     received_at = service.clock()
     batch = sort_events(values, received_at, service.new_id)
@@ -55,10 +56,13 @@ def batch_of(content: object) -> list[object]:
 
 def count(receipt: Receipt, batch: Sorted) -> None:
     """Count the outcomes of one request."""
-    EVENTS.labels("accepted").inc(receipt.accepted)
-    EVENTS.labels("duplicate").inc(receipt.duplicate)
-    EVENTS.labels("rejected").inc(receipt.rejected)
-    LATE_EVENTS.inc(receipt.late)
+    events("accepted").inc(receipt.accepted)
+    if receipt.accepted != len(batch.events):
+        events("duplicate").inc(receipt.duplicate)
+    if receipt.late:
+        LATE_EVENTS.inc(receipt.late)
+    if receipt.rejected:
+        events("rejected").inc(receipt.rejected)
     for refusal in batch.refusals:
         REJECTIONS.labels(refusal.errors[0].code).inc()
 

@@ -28,35 +28,34 @@ def application(
     origins = read_settings().cors_origins if cors_origins is None else cors_origins
     app = Starlette(
         routes=routes,
-        middleware=[
-            Middleware(RequestContext),
-            Middleware(
-                CrossOrigin,
-                allow_origins=origins,
-                allow_methods=["GET", "POST"],
-                allow_headers=[
-                    "Authorization",
-                    "Content-Encoding",
-                    "Content-Type",
-                    "X-API-Key",
-                    REQUEST_ID,
-                ],
-                expose_headers=[
-                    "ETag",
-                    "RateLimit",
-                    "RateLimit-Policy",
-                    "Retry-After",
-                    REQUEST_ID,
-                ],
-                max_age=7200,
-            ),
-        ],
+        middleware=[Middleware(RequestContext), *_cross_origin(origins)],
         exception_handlers=ERROR_ANSWERS,
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
     app.state.resources = resources
     return app
+
+
+def _cross_origin(origins: Sequence[str]) -> list[Middleware]:
+    if not origins:
+        return []
+    return [
+        Middleware(
+            CrossOrigin,
+            allow_origins=origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=[
+                "Authorization",
+                "Content-Encoding",
+                "Content-Type",
+                "X-API-Key",
+                REQUEST_ID,
+            ],
+            expose_headers=["ETag", "RateLimit", "RateLimit-Policy", "Retry-After", REQUEST_ID],
+            max_age=7200,
+        )
+    ]
 
 
 class CrossOrigin(CORSMiddleware):

@@ -8,7 +8,7 @@ from limits import RateLimitItem
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
 from shared.problems import BATCH_EXCEEDS_LIMIT, RATE_LIMITED, Problem
-from shared.rate_storage import SlidingWindows
+from shared.rate_storage import WindowStorage
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class RateLimits:
     """One limit for each client and one for the whole service, counted in events."""
 
     def __init__(
-        self, per_client: RateLimitItem, total: RateLimitItem, storage: SlidingWindows
+        self, per_client: RateLimitItem, total: RateLimitItem, storage: WindowStorage
     ) -> None:
         self._client: Final = Limit("client", per_client)
         self._total: Final = Limit("total", total)

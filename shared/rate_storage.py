@@ -6,7 +6,7 @@ and the MongoDB one opens a client of its own and lets a window that was idle fo
 roll at each of as many hits, which lets through a full limit each time.
 """
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import timedelta
 from math import floor
@@ -50,8 +50,10 @@ class Counter:
         return Counter(window, self.current if window == self.window + 1 else 0, 0)
 
 
-class SlidingWindows(Storage, SlidingWindowCounterSupport):
+class SlidingWindows(ABC):
     """What both storages share: the arithmetic of the window."""
+
+    # Not a `Storage` itself: `limits` wraps every method once more at each level of inheritance.
 
     STORAGE_SCHEME: list[str] | None = None  # made here, not from a URI
 
@@ -83,6 +85,10 @@ class SlidingWindows(Storage, SlidingWindowCounterSupport):
     @abstractmethod
     async def _look_up(self, key: str) -> Counter: ...
 
+    @abstractmethod
+    async def clear(self, key: str) -> None:
+        """Forget the hits of one key."""
+
     async def clear_sliding_window(self, key: str, expiry: int) -> None:  # noqa: ARG002 - theirs
         """Forget the hits of one key."""
         await self.clear(key)
@@ -100,7 +106,7 @@ class SlidingWindows(Storage, SlidingWindowCounterSupport):
         raise NotImplementedError
 
 
-class MemoryWindows(SlidingWindows):
+class MemoryWindows(SlidingWindows, Storage, SlidingWindowCounterSupport):
     """Counts in this process. A key that two windows passed by is dropped once a minute."""
 
     def __init__(self, clock: Clock) -> None:
@@ -151,7 +157,7 @@ class MemoryWindows(SlidingWindows):
         return count
 
 
-class MongoWindows(SlidingWindows):
+class MongoWindows(SlidingWindows, Storage, SlidingWindowCounterSupport):
     """Counts in a TTL collection that several processes share: one atomic update a hit."""
 
     def __init__(self, collection: Collection, clock: Clock) -> None:
@@ -199,3 +205,6 @@ def _counter(document: dict[str, Any] | None) -> Counter:
     return Counter(
         document["window"], document["previous"], document["current"], document["acquired"]
     )
+
+
+WindowStorage = MemoryWindows | MongoWindows

@@ -37,6 +37,8 @@ class RejectionLog:
 
     async def keep(self, refusals: Sequence[Refusal], rejected_at: datetime) -> None:
         """Store refusals. Their answer is right with or without MongoDB, so no error is raised."""
+        if not refusals:
+            return
         copies = refusals[: self._take_allowance(len(refusals))]
         if copies:
             await self._insert([_document(refusal, rejected_at) for refusal in copies])

@@ -18,6 +18,7 @@ from shared.problems import (
     TOO_LARGE,
     Problem,
 )
+from shared.request_context import header
 
 MAX_BODY: Final = 1_048_576  # bytes, before and after decompression
 BODY_SECONDS: Final = 20.0  # a slower client is holding a connection, not sending a megabyte
@@ -36,14 +37,14 @@ class NotJson:
 
 async def read_body(request: Request) -> bytes:
     """Read and decompress the body; a 400, 408, 413 or 415 problem says what was wrong with it."""
-    coding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    coding = header(request.scope, b"content-encoding").strip().lower()
     if coding not in {"identity", "gzip", "x-gzip", ""}:
         raise Problem(
             CONTENT_CODING,
             f"Content-Encoding may be gzip or identity, not {coding[:50]!r}",
             headers={"Accept-Encoding": "gzip, identity"},
         )
-    declared = request.headers.get("Content-Length", "")
+    declared = header(request.scope, b"content-length")
     if declared.isdigit() and int(declared) > MAX_BODY:
         raise _too_large()
     try:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 from bson import ObjectId
 from starlette.requests import Request
@@ -71,15 +70,20 @@ def open_resources(
     )
 
 
-_BY_LOOP: WeakKeyDictionary[asyncio.AbstractEventLoop, Resources] = WeakKeyDictionary()
+class _Last:
+    """The resources of the loop that ran last. A process has one loop, unless it is a test."""
+
+    loop: asyncio.AbstractEventLoop | None = None
+    resources: Resources
 
 
 def loop_resources() -> Resources:
     """Give the running loop's resources, opened from the environment at the first call."""
     loop = asyncio.get_running_loop()
-    if loop not in _BY_LOOP:
-        _BY_LOOP[loop] = open_resources(read_settings())
-    return _BY_LOOP[loop]
+    if _Last.loop is not loop:
+        _Last.resources = open_resources(read_settings())
+        _Last.loop = loop
+    return _Last.resources
 
 
 def resources_of(request: Request) -> Resources:

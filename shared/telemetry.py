@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 from prometheus_client import (
@@ -39,6 +40,18 @@ GROUPS: Final = Histogram(
     "Events that shared one write",
     buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000),
 )
+
+
+@cache
+def latency(endpoint: str, status: int) -> Histogram:
+    """Give the histogram of one endpoint and status; looking a label up takes longer than this."""
+    return LATENCY.labels(endpoint, status)
+
+
+@cache
+def events(outcome: str) -> Counter:
+    """Give the counter of one outcome: accepted, duplicate or rejected."""
+    return EVENTS.labels(outcome)
 
 
 def watch_queue(depth: Callable[[], float]) -> None:

@@ -8,7 +8,7 @@ from limits import parse
 from shared.database import Client, Database
 from shared.problems import BATCH_EXCEEDS_LIMIT, RATE_LIMITED, Problem
 from shared.rate_limits import RateLimits, seconds_until
-from shared.rate_storage import MemoryWindows, MongoWindows, SlidingWindows
+from shared.rate_storage import MemoryWindows, MongoWindows, WindowStorage
 from tests.conftest import FakeClock, Service, StartService
 
 pytestmark = pytest.mark.anyio
@@ -20,7 +20,7 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture(params=["memory", "mongodb"])
-def windows(request: pytest.FixtureRequest, database: Database, clock: FakeClock) -> SlidingWindows:
+def windows(request: pytest.FixtureRequest, database: Database, clock: FakeClock) -> WindowStorage:
     if request.param == "memory":
         return MemoryWindows(clock)
     return MongoWindows(database.rate_limits, clock)
@@ -36,13 +36,13 @@ async def passed(limits: RateLimits, client: str, hits: int, events: int = 1) ->
 
 class TestBothStorages:
     async def test_a_limit_of_100_lets_exactly_100_of_1000_through(
-        self, windows: SlidingWindows
+        self, windows: WindowStorage
     ) -> None:
         limits = RateLimits(parse("100/minute"), parse("10000/minute"), windows)
         assert await passed(limits, "a", 1000) == 100
         assert await passed(limits, "b", 30, events=4) == 25
 
-    async def test_the_window_slides(self, windows: SlidingWindows, clock: FakeClock) -> None:
+    async def test_the_window_slides(self, windows: WindowStorage, clock: FakeClock) -> None:
         limits = RateLimits(parse("100/minute"), parse("10000/minute"), windows)
         assert await passed(limits, "a", 100) == 100
         clock.advance(seconds=60)  # the 100 weigh in full at the next window's start
@@ -53,13 +53,13 @@ class TestBothStorages:
         assert await passed(limits, "a", 200) == 100
 
     async def test_the_total_is_shared_and_an_excess_takes_nothing_from_it(
-        self, windows: SlidingWindows
+        self, windows: WindowStorage
     ) -> None:
         limits = RateLimits(parse("30/minute"), parse("50/minute"), windows)
         assert await passed(limits, "a", 100) == 30
         assert await passed(limits, "b", 100) == 20
 
-    async def test_a_batch_above_the_limit_is_told_so(self, windows: SlidingWindows) -> None:
+    async def test_a_batch_above_the_limit_is_told_so(self, windows: WindowStorage) -> None:
         limits = RateLimits(parse("100/minute"), parse("10000/minute"), windows)
         with pytest.raises(Problem) as refused:
             await limits.charge("a", 101)
@@ -68,7 +68,7 @@ class TestBothStorages:
         assert await passed(limits, "a", 1, events=100) == 1
 
     async def test_the_headers_tell_what_is_left_and_when_to_return(
-        self, windows: SlidingWindows, clock: FakeClock
+        self, windows: WindowStorage, clock: FakeClock
     ) -> None:
         limits = RateLimits(parse("100/minute"), parse("10000/minute"), windows)
         headers = await limits.charge("a", 40)
