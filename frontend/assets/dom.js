@@ -3,6 +3,8 @@
  * touched only where something changed: focus, selection and scroll positions stay.
  */
 
+import { figure, number } from "./format.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /** @param {string} id @returns {HTMLElement} */
@@ -46,8 +48,10 @@ export const userText = (text) => element("bdi", { dir: "auto" }, text);
 
 export const motionAllowed = () => !matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-/** Set a number's text; a number that changes after its first showing lights up briefly. @param {HTMLElement} node @param {string} text */
-export function setNumber(node, text) {
+/** Set a number, short where it is huge; one that changes after its first showing lights up briefly. @param {HTMLElement} node @param {number} count */
+export function setNumber(node, count) {
+  const text = figure(count);
+  setAttribute(node, "title", text === number(count) ? "" : number(count));
   const first = node.querySelector(".skeleton") !== null || node.textContent === "";
   if (setText(node, text) && !first && motionAllowed()) {
     node.animate([{ opacity: 0.35 }, { opacity: 1 }], { duration: 600, easing: "ease-out" });

@@ -1,8 +1,8 @@
 /** The three headline figures: now, how that compares with the last hour, and the curve. */
 
 import { chart } from "./chart.js";
-import { byId, setNumber, setAttribute, setText } from "./dom.js";
-import { age, counted, figure, number, span } from "./format.js";
+import { byId, setNumber, setText } from "./dom.js";
+import { age, counted, figure, span } from "./format.js";
 import { series } from "./history.js";
 
 /** @typedef {import("./api.js").Metrics} Metrics */
@@ -13,22 +13,19 @@ const PANELS = [
     id: "users",
     name: "Active users",
     pick: (/** @type {Snapshot} */ it) => it.active_users.count,
-    beside: () => "",
     definition: (/** @type {Metrics} */ it) => `Distinct users with any event in the last ${span(it.active_users.window_seconds)}.`,
   },
   {
     id: "views",
     name: "Page views",
     pick: (/** @type {Snapshot} */ it) => it.page_views.total,
-    beside: (/** @type {Metrics} */ it) => `on ${counted(it.page_views.pages, "page")}`,
-    definition: (/** @type {Metrics} */ it) => `page_view events in the last ${span(it.page_views.window_seconds)}.`,
+    definition: (/** @type {Metrics} */ it) => `page_view events on ${counted(it.page_views.pages, "page")} in the last ${span(it.page_views.window_seconds)}.`,
   },
   {
     id: "sessions",
     name: "Active sessions",
     pick: (/** @type {Snapshot} */ it) => it.active_sessions.total,
-    beside: () => "",
-    definition: (/** @type {Metrics} */ it) => `Distinct sessions, counted per user, in the last ${span(it.active_sessions.window_seconds)}.`,
+    definition: (/** @type {Metrics} */ it) => `Distinct sessions of all users in the last ${span(it.active_sessions.window_seconds)}.`,
   },
 ];
 
@@ -39,9 +36,8 @@ export function figures() {
     for (const panel of drawn) {
       const curve = series(snapshots, panel.pick);
       const node = byId(`${panel.id}-figure`);
-      setNumber(node, figure(panel.pick(metrics)));
-      setAttribute(node, "title", number(panel.pick(metrics)));
-      setText(byId(`${panel.id}-context`), [panel.beside(metrics), compare(curve.points)].filter(Boolean).join(", ") || "\u00a0");
+      setNumber(node, panel.pick(metrics));
+      setText(byId(`${panel.id}-context`), compare(curve.points) || "\u00a0");
       setText(byId(`${panel.id}-definition`), panel.definition(metrics));
       panel.draw(curve);
     }
@@ -55,8 +51,8 @@ export function compare(points) {
   const earlier = points.slice(0, -1).map((point) => point.value);
   const [low, high] = [Math.min(...earlier), Math.max(...earlier)];
   const past = `the last ${age(now.at - points[0].at)}`;
-  if (now.value > high) return `highest in ${past}, up from ${number(high)} at most`;
-  if (now.value < low) return `lowest in ${past}, down from ${number(low)} at least`;
+  if (now.value > high) return `highest in ${past}, up from ${figure(high)} at most`;
+  if (now.value < low) return `lowest in ${past}, down from ${figure(low)} at least`;
   if (low === high) return `the same for ${past}`;
-  return `${number(low)} to ${number(high)} in ${past}`;
+  return `${figure(low)} to ${figure(high)} in ${past}`;
 }

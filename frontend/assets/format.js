@@ -40,10 +40,16 @@ export function age(milliseconds) {
   return counted(Math.round(seconds / 86_400), "day");
 }
 
+/** Sent text with what would mislead the eye spelled out: nothing but blanks, and marks that turn text round. @param {string} text */
+export function visible(text) {
+  if (!text.trim()) return JSON.stringify(text);
+  return text.replace(/[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, (mark) => `\\u${mark.charCodeAt(0).toString(16)}`);
+}
+
 /** The start and the end of a text too long for its place. @param {string} text @param {number} [limit] */
-export function shorten(text, limit = 120) {
-  const characters = Array.from(text);
-  if (characters.length <= limit) return text;
+export function shorten(text, limit = 80) {
+  const characters = Array.from(visible(text));
+  if (characters.length <= limit) return characters.join("");
   const tail = Math.floor(limit / 3);
   return `${characters.slice(0, limit - tail - 1).join("")}…${characters.slice(-tail).join("")}`;
 }

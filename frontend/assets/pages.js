@@ -8,7 +8,7 @@ import { ranking, showEmpty } from "./ranking.js";
 
 /** @returns {(metrics: Metrics) => void} */
 export function pages() {
-  const show = ranking(byId("pages"), byId("pages-title"), (count) => counted(count, "view"));
+  const show = ranking(byId("pages"), byId("pages-title"), (count) => counted(count, "view"), 5);
   /** @type {Metrics["page_views"]} */
   let views = { window_seconds: 900, total: 0, pages: 0, top: [] };
   const showTable = table(byId("pages-table"), "Top pages", ["Page", "Views", "Share of all views"], () =>
@@ -20,6 +20,7 @@ export function pages() {
     const most = views.top.length === 1 ? "The most viewed page" : `The ${views.top.length || 5} most viewed pages`;
     setText(byId("pages-definition"), `${most} in the last ${past}${views.pages > views.top.length ? `, of ${number(views.pages)}` : ""}.`);
     showEmpty("pages-empty", views.top.length === 0, `No page views in the last ${past}.`);
+    byId("pages-hint").hidden = views.top.length > 0;
     showTable();
   };
 }

@@ -2,7 +2,7 @@
 
 import { sparkline } from "./chart.js";
 import { byId, element, reconcile, setNumber, setText, table, userText } from "./dom.js";
-import { age, counted, decimal, number, span } from "./format.js";
+import { age, counted, decimal, figure, number, span, visible } from "./format.js";
 import { series } from "./history.js";
 
 /** @typedef {import("./api.js").Metrics} Metrics */
@@ -34,7 +34,7 @@ export function pulse() {
     for (const each of stages) each.draw(events.by_type, snapshots);
     const others = types.filter(([type]) => !STAGED.has(type));
     showOthers(others, events.types - types.length + others.length);
-    setText(byId("pulse-definition"), `${counted(events.total, "event")} by type in the last ${span(events.window_seconds)}; the curves show the last hour.`);
+    setText(byId("pulse-definition"), `${counted(events.total, "event")} in the last ${span(events.window_seconds)}, curves of the last hour.`);
     showTable();
   };
 }
@@ -53,14 +53,14 @@ function stage({ name, types }) {
       const sent = types.filter((each) => Object.hasOwn(byType, each));
       setText(type, sent.length ? sent.join(" + ") : types[0]);
       const now = sum(byType, types);
-      setNumber(count, number(now));
+      setNumber(count, now);
       const { points, ...hour } = series(snapshots, (snapshot) => sum(snapshot.events.by_type, types));
       spark.draw({ ...hour, points });
       const views = sum(byType, ["page_view"]);
       const rate = name !== "View" && views ? `${decimal((100 * now) / views)} per 100 views` : "";
       const first = points[0];
-      const before = points.length > 2 ? `${age(hour.to - first.at)} ago ${number(first.value)}` : "";
-      setText(beside, [rate, before].filter(Boolean).join(", ") || "\u00a0");
+      const before = points.length > 2 ? `${age(hour.to - first.at)} ago: ${figure(first.value)}` : "";
+      setText(beside, [rate, before].filter(Boolean).join(" · ") || "\u00a0");
     },
   };
 }
@@ -70,7 +70,7 @@ function showOthers(others, all) {
   const list = byId("others");
   const shown = others.slice(0, OTHERS);
   reconcile(list, shown, ([type]) => type,
-    ([type]) => element("li", {}, userText(type), " ", element("span", { class: "number" })),
-    (node, [, count]) => setNumber(/** @type {HTMLElement} */ (node.lastElementChild), number(count)));
+    ([type]) => element("li", {}, userText(visible(type)), " ", element("span", { class: "number" })),
+    (node, [, count]) => setNumber(/** @type {HTMLElement} */ (node.lastElementChild), count));
   if (all > shown.length) list.append(element("li", { class: "definition" }, `and ${counted(all - shown.length, "more type")}`));
 }

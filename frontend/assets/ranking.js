@@ -1,7 +1,7 @@
 /** A list of named counts as bars; rows keep their place calmly and slide when they change it. */
 
 import { byId, element, keepingFocus, reconcile, setAttribute, setNumber, setText, userText } from "./dom.js";
-import { number, shorten } from "./format.js";
+import { shorten } from "./format.js";
 
 /** @typedef {{name: string, count: number, href?: string}} Row */
 
@@ -9,9 +9,10 @@ import { number, shorten } from "./format.js";
  * @param {HTMLElement} list
  * @param {HTMLElement} heading where the focus goes when the row that had it is gone
  * @param {(count: number) => string} unit words for a listener, as in `210 views`
+ * @param {number} places rows to hold a place for until there are numbers
  */
-export function ranking(list, heading, unit) {
-  list.replaceChildren(...Array.from({ length: 5 }, () => element("li", { class: "skeleton" }, "\u00a0")));
+export function ranking(list, heading, unit, places) {
+  list.replaceChildren(...Array.from({ length: places }, () => element("li", { class: "skeleton" }, "\u00a0")));
   return (/** @type {Row[]} */ rows) => {
     list.querySelectorAll(":scope > .skeleton").forEach((row) => row.remove());
     const most = Math.max(1, ...rows.map((row) => row.count));
@@ -33,7 +34,7 @@ function create({ name, href }) {
 function show(node, { count, href }, most, unit) {
   node.style.setProperty("--share", String(count / most));
   const [seen, heard] = /** @type {NodeListOf<HTMLElement>} */ (node.querySelectorAll(".count > span"));
-  setNumber(seen, number(count));
+  setNumber(seen, count);
   setText(heard, unit(count));
   if (href) setAttribute(/** @type {Element} */ (node.querySelector("a")), "href", href);
 }

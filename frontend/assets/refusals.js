@@ -9,8 +9,8 @@ import { showEmpty } from "./ranking.js";
 
 /** @param {Metrics} metrics */
 export function showQuality({ events }) {
-  setNumber(byId("late"), number(events.late));
-  setNumber(byId("rejected"), number(events.rejected));
+  setNumber(byId("late"), events.late);
+  setNumber(byId("rejected"), events.rejected);
   byId("rejected").classList.toggle("alarming", events.rejected > 0);
   setText(byId("quality-definition"), `Counted by arrival in the last ${span(events.window_seconds)}.`);
 }

@@ -12,7 +12,7 @@ const PARTS = /** @type {const} */ ([["one", "1 session"], ["two", "2 sessions"]
 /** @returns {(metrics: Metrics) => void} */
 export function sessions() {
   const showSpread = spread(byId("spread"));
-  const show = ranking(byId("people"), byId("people-title"), (count) => counted(count, "session"));
+  const show = ranking(byId("people"), byId("people-title"), (count) => counted(count, "session"), 10);
   /** @type {import("./api.js").UserSessions[]} */
   let users = [];
   const showTable = table(byId("people-table"), "Active sessions per user", ["User", "Sessions"], () =>
@@ -45,7 +45,7 @@ function spread(host) {
     const all = counts.one + counts.two + counts.three_or_more;
     for (const { name, segment, count, share } of parts) {
       segment.style.flexGrow = String(all ? counts[name] / all : 0);
-      setNumber(count, number(counts[name]));
+      setNumber(count, counts[name]);
       setText(share, all ? `${counts[name] === 1 ? "user" : "users"}, ${decimal((100 * counts[name]) / all)} %` : "users");
     }
   };

@@ -4,11 +4,12 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from typing import Any, Protocol
 
 import pytest
 import uvicorn
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from functions.dashboard import app
 from tests.frontend.answers import NOON
@@ -71,10 +72,10 @@ async def dashboard(browser: Browser, origin: str) -> AsyncIterator[OpenPage]:
         await api.attach(page)
         if clock:
             await page.add_init_script("Math.random = () => 0.5")
-            await page.clock.install(time=NOON)
+            await page.clock.install(time=NOON - timedelta(minutes=1))
+            await page.clock.pause_at(NOON)
         await page.goto(origin + address)
-        if clock:
-            await page.clock.pause_at(NOON.timestamp() + 1)
+        await expect(page.locator("#status")).not_to_have_attribute("data-state", "loading")
         return page
 
     yield open_page

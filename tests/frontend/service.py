@@ -12,7 +12,7 @@ from tests.frontend.answers import history, metrics, rejections, user_sessions
 
 
 class FakeApi:
-    """Answers `/v1/…` of one page. `fail` (a status, or "gone") fails all of them."""
+    """Answers `/v1/…` of one page. `fail` (a status, "gone" or "silent") fails all."""
 
     def __init__(self) -> None:
         self.metrics = metrics()
@@ -20,6 +20,7 @@ class FakeApi:
         self.rejections: BaseModel = rejections()
         self.users = {"usr_789": 7}
         self.fail: int | str | None = None
+        self.broken: set[str] = set()
         self.key: str | None = None
         self.retry_after: str | None = None
         self.asked: Counter[str] = Counter()
@@ -35,10 +36,14 @@ class FakeApi:
         self.asked[url.path] += 1
         self.addresses.append(route.request.url)
         self.authorizations.append(await route.request.header_value("authorization"))
+        if self.fail == "silent":
+            return
         if self.fail == "gone":
             await route.abort("connectionrefused")
         elif isinstance(self.fail, int):
             await self._problem(route, self.fail)
+        elif url.path in self.broken:
+            await self._problem(route, 500)
         elif self.key and self.authorizations[-1] != f"Bearer {self.key}":
             await self._problem(route, 403 if self.authorizations[-1] else 401)
         else:
