@@ -124,7 +124,9 @@ class Delivery:
 
     def _take(self, batch: Batch, receipt: Receipt, attempts: Attempts) -> None:
         reckoning = reckon(batch, receipt.rejected, receipt.errors)
-        # A duplicate beyond the copies was stored by a try whose answer got lost.
+        # After a lost answer, duplicates beyond the copies are what it would have acknowledged, but
+        # for an original whose copy went past it meanwhile: receipts name no events, so that these
+        # few are accepted twice in this count. The ledger has each once.
         own = max(receipt.duplicate - reckoning.copies, 0) if attempts.unanswered else 0
         self._progress.accepted += receipt.accepted + own - reckoning.leaked
         self._progress.duplicate += receipt.duplicate - own

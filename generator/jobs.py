@@ -25,6 +25,7 @@ def _nothing() -> None:
 class Job:
     """Events to send, and what goes with them."""
 
+    title: str
     begin: Callable[[datetime], Source]  # called once, with the instant at which sending begins
     total: int | None = None  # events left to send, where that is known
     through: Callable[[Deliver], Deliver] = _as_it_is
@@ -34,7 +35,8 @@ class Job:
 
 def shop_job(plan: Plan, expect: Path | None) -> Job:
     """Return the job of sending a made-up shop's events."""
-    return Job(lambda begins: shop_stream(plan, begins), expect=expect)
+    title = f"{plan.rate:g} events a second of {plan.users:,} people, seed {plan.seed}"
+    return Job(title, lambda begins: shop_stream(plan, begins), expect=expect)
 
 
 def replay_job(path: Path, rate: float | None, *, to_now: bool) -> Job:
@@ -54,7 +56,9 @@ def replay_job(path: Path, rate: float | None, *, to_now: bool) -> Job:
             checkpoint.save()
         return Replay(path, rate, place.answered, timedelta(seconds=place.shift), place.run)
 
+    went_on = f", after {place.answered:,} sent before" if place.answered else ""
     return Job(
+        f"{total - place.answered:,} events of {path.name}{went_on}",
         begin,
         total=total - place.answered,
         through=checkpoint.noting,

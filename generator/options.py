@@ -42,10 +42,10 @@ def send_parser() -> argparse.ArgumentParser:
     )
     add("--users", type=_whole(1, 10**9), help="people who may come (100 for each event a second)")
     add("--seed", type=_whole(0, 2**63), help="the same seed, the same shop (random)")
-    add("--duration", type=_number(0, 10**9), metavar="SECONDS", help="(until stopped)")
+    add("--duration", type=_number(0, 10**9), metavar="SECONDS", help="how long (until stopped)")
     add("--batch", type=_whole(1, MAX_BATCH), default=500, help="most events a request (500)")
     add("--concurrency", type=_whole(1, 256), default=8, help="most requests at once (8)")
-    add("--curve", choices=["flat", "daily"], default="flat", help="the rate over the day (flat)")
+    add("--curve", choices=["flat", "daily"], default="flat", help="rate over the day, UTC (flat)")
     add(
         "--interval",
         type=_number(0, 86_400),

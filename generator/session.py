@@ -49,6 +49,7 @@ async def session(service: Service, sending: Sending, job: Job) -> Exit:
             delivery = Delivery(
                 http, progress, ledger, monotonic=time.monotonic, rng=random.SystemRandom()
             )
+            display.say(f"to {service.url}: {job.title}")
             sends = asyncio.create_task(
                 run(job.begin(_now()), job.through(delivery.deliver), progress, stop, sending)
             )

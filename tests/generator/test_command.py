@@ -18,13 +18,15 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_a_run_sends_its_rate_for_its_duration_and_sums_up() -> None:
+    run = ("--rate", 200, "--duration", 2, "--seed", 7)
     async with stubborn(["429", "503", "lose"]) as server:
-        got = await generator("--url", server.url, "--rate", 200, "--duration", 2)
+        got = await generator("--url", server.url, *run)
     assert got.status == 0, got.err
     assert len(server.stored) == 400
-    first, second, *_ = got.err.splitlines()
-    assert first.startswith("sent 400 events in ")
-    assert second.startswith("accepted 400 (late 0)")
+    first, second, third, *_ = got.err.splitlines()
+    assert first == f"to {server.url}: 200 events a second of 20,000 people, seed 7"
+    assert second.startswith("sent 400 events in ")
+    assert third.startswith("accepted 400 (late 0)")
     assert "not delivered: 0" in got.err
 
 
