@@ -30,6 +30,7 @@ lint: ## ruff and mypy
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
+	cd scripts && ../$(PYTHON) -m mypy --config-file ../pyproject.toml --cache-dir ../.mypy_cache .
 
 bench: ## measure throughput and latency on this machine
 	@scripts/setup dev
