@@ -50,7 +50,7 @@ export function chart(host, name) {
   const area = svg("path", { class: "area" });
   const line = svg("path", { class: "line" });
   const grid = [0.5, HEIGHT / 2, HEIGHT].map((y) => svg("path", { class: "grid", d: `M0 ${y}H${WIDTH}` }));
-  const drawing = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" }, ...grid, area, line);
+  const drawing = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": describe(name, []) }, ...grid, area, line);
   const [high, half] = [element("span", { class: "high" }), element("span", { class: "half" })];
   const dot = element("span", { class: "dot", hidden: "" });
   const readout = element("p", { class: "readout", hidden: "" });

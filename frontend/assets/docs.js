@@ -33,7 +33,7 @@ function limits(schema) {
 function grid(heads, rows, caption) {
   const head = element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)));
   const lines = rows.map((cells) => element("tr", {}, ...cells.map((cell, i) => element(i ? "td" : "th", i ? {} : { scope: "row" }, ...cell))));
-  return element("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": caption },
+  return element("div", { class: "scroller", tabindex: "0", role: "group", "aria-label": caption },
     element("table", {}, element("caption", { class: "unseen" }, caption), element("thead", {}, head), element("tbody", {}, ...lines)));
 }
 
@@ -68,11 +68,11 @@ function operationCard(path, method, operation) {
 function schemaCard(name, schema) {
   const required = new Set(schema.required ?? []);
   const rows = Object.entries(/** @type {Record<string, Schema>} */ (schema.properties ?? {})).map(([field, it]) =>
-    [[element("code", {}, field)], [required.has(field) ? "required" : "optional"], words(it), [it.description ?? ""]]);
+    [[element("code", {}, field)], [required.has(field) ? "yes" : "no"], words(it), [it.description ?? ""]]);
   return element("section", { class: "card", "aria-labelledby": slug(name) },
     element("h2", { id: slug(name) }, name),
     element("p", { class: "definition" }, schema.description ?? ""),
-    grid(["Field", "", "Value", "Meaning"], rows, `Fields of ${name}`));
+    grid(["Field", "Required", "Value", "Meaning"], rows, `Fields of ${name}`));
 }
 
 /** @param {[string, string][]} entries @param {string} title */

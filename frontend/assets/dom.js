@@ -131,7 +131,7 @@ export function keepingFocus(list, change, heading) {
 export function table(details, caption, heads, rows) {
   const body = element("tbody");
   const head = element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)));
-  const scroller = element("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": caption },
+  const scroller = element("div", { class: "scroller", tabindex: "0", role: "group", "aria-label": caption },
     element("table", {}, element("caption", {}, caption), element("thead", {}, head), body));
   details.append(scroller);
   const show = () => {

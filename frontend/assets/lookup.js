@@ -55,7 +55,7 @@ function open(user) {
   found.replaceChildren(
     element("div", { class: "title" }, element("h3", { id: "found-title" }, name), close),
     element("p", { class: "summary" }, "Looking up…"),
-    element("ol", { class: "visits" }));
+    element("ol", { class: "visits", tabindex: "0", "aria-label": "Active sessions" }));
 }
 
 async function refresh() {

@@ -43,6 +43,6 @@ function create(it) {
   const why = element("p", {}, userText(it.pointer ? `${it.pointer}: ${it.detail}` : it.detail));
   const head = element("p", { class: "what" }, when, " ", code, times);
   if (it.event === null) return element("li", {}, head, why);
-  const sent = element("pre", { tabindex: "0", role: "region", "aria-label": "The refused event" }, userText(it.event));
+  const sent = element("pre", { tabindex: "0", role: "group", "aria-label": "The refused event" }, userText(it.event));
   return element("li", {}, head, why, element("details", {}, element("summary", {}, "What was sent"), sent));
 }
