@@ -15,6 +15,7 @@ from pymongo.errors import BulkWriteError, PyMongoError
 
 from shared.database import Collection, Document, write_deadline
 from shared.problems import OVERLOADED, STORAGE_UNAVAILABLE, Problem
+from shared.telemetry import GROUPS
 
 MAX_WAITING_EVENTS: Final = 20_000
 MAX_WAITING_BYTES: Final = 32 * 1_048_576
@@ -91,6 +92,7 @@ class EventLog:
         return group
 
     async def _write_group(self, group: list[Append]) -> None:
+        GROUPS.observe(sum(len(append.documents) for append in group))
         try:
             duplicates = await self._insert([d for append in group for d in append.documents])
         except PyMongoError:

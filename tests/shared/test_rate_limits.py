@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from limits import parse
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
 from shared.database import Client, Database
 from shared.problems import BATCH_EXCEEDS_LIMIT, RATE_LIMITED, Problem
@@ -85,6 +86,16 @@ class TestBothStorages:
         assert await passed(limits, "a", 1, events=61) == 0
         clock.advance(seconds=1)
         assert await passed(limits, "a", 1, events=61) == 1
+
+
+async def test_limits_own_strategy_reads_the_same_window(
+    clock: FakeClock,
+) -> None:
+    windows = MemoryWindows(clock)
+    strategy, item = SlidingWindowCounterRateLimiter(windows), parse("100/minute")
+    assert [await strategy.hit(item, "a", cost=60) for _ in range(2)] == [True, False]
+    clock.advance(seconds=75)
+    assert [await strategy.test(item, "a", cost=cost) for cost in (55, 56)] == [True, False]
 
 
 async def test_processes_share_a_limit_to_the_event(
