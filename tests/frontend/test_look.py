@@ -76,7 +76,8 @@ async def check(page: Page, axe: str) -> None:
     found: list[dict[str, Any]] = await page.evaluate(
         """async (rules) => {
           const {violations} = await axe.run({runOnly: rules});
-          return violations.map(({id, nodes}) => ({id, at: nodes.map((it) => it.html.slice(0, 200)), why: nodes[0].failureSummary}));
+          return violations.map(({id, nodes}) => (
+            {id, why: nodes[0].failureSummary, at: nodes.map((it) => it.html.slice(0, 200))}));
         }""",
         RULES,
     )

@@ -1,4 +1,4 @@
-"""What a reader does: look a user up, follow links, give a key, use the keyboard, choose a theme."""
+"""What a reader does: looks a user up, follows links, gives a key, uses the keyboard."""
 
 from datetime import timedelta
 
