@@ -101,18 +101,20 @@ async def test_a_good_day(dashboard: OpenPage, axe: str, width: int, theme: str)
     await check(page, axe)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize(
-    ("state", "width"),
+    ("state", "width", "theme"),
     [
-        ("empty", 768),
-        ("hostile", 320),
-        ("hostile", 768),
-        ("hostile", 1440),
-        ("gone", 360),
-        ("key", 1440),
-        ("wall", 1440),
-        ("wall", 2560),
+        ("empty", 360, "dark"),
+        ("empty", 1440, "light"),
+        ("hostile", 320, "light"),
+        ("hostile", 768, "dark"),
+        ("hostile", 2560, "light"),
+        ("gone", 360, "light"),
+        ("gone", 1440, "dark"),
+        ("key", 1440, "light"),
+        ("key", 360, "dark"),
+        ("wall", 1440, "light"),
+        ("wall", 2560, "dark"),
     ],
 )
 async def test_every_other_day(

@@ -275,7 +275,7 @@ async def test_a_page_that_is_left_still_sends(open_shop: OpenShop, service: str
     page, sent = await open_shop()
     await sent.reach(1)
     await page.evaluate("footfall.track('last_words')")
-    await page.close()
+    await page.goto("about:blank")
     user = sent[0]["user_id"]
     async with asyncio.timeout(5), httpx.AsyncClient(base_url=service) as client:
         while True:
