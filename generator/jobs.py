@@ -27,6 +27,7 @@ class Job:
 
     title: str
     begin: Callable[[datetime], Source]  # called once, with the instant at which sending begins
+    lasts: float | None = None  # seconds until everything is due; None is until stopped
     total: int | None = None  # events left to send, where that is known
     through: Callable[[Deliver], Deliver] = _as_it_is
     end: Callable[[], None] = _nothing
@@ -36,7 +37,7 @@ class Job:
 def shop_job(plan: Plan, expect: Path | None) -> Job:
     """Return the job of sending a made-up shop's events."""
     title = f"{plan.rate:g} events a second of {plan.users:,} people, seed {plan.seed}"
-    return Job(title, lambda begins: shop_stream(plan, begins), expect=expect)
+    return Job(title, lambda begins: shop_stream(plan, begins), lasts=plan.duration, expect=expect)
 
 
 def replay_job(path: Path, rate: float | None, *, to_now: bool) -> Job:
@@ -60,6 +61,7 @@ def replay_job(path: Path, rate: float | None, *, to_now: bool) -> Job:
     return Job(
         f"{total - place.answered:,} events of {path.name}{went_on}",
         begin,
+        lasts=(total - place.answered) / rate if rate else 0.0,
         total=total - place.answered,
         through=checkpoint.noting,
         end=lambda: checkpoint.close(total),

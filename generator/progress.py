@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from generator.latency import Latencies
 
+BEHIND = 0.5  # seconds; a wait that is told. Less is a tick, and a busy machine
+
 
 @dataclass(slots=True)
 class Progress:
@@ -17,7 +19,7 @@ class Progress:
     total: int | None = None  # events there are, where that is known
     drawn: int = 0  # events taken from the source
     drawn_to: float | None = None  # when the next event is due, in seconds from the start
-    all_drawn: bool = False
+    abandoned: float = 0.0  # seconds of events that were due and not even drawn at the end
     accepted: int = 0
     duplicate: int = 0
     late: int = 0
@@ -38,13 +40,13 @@ class Progress:
 
     @property
     def undelivered(self) -> int:
-        """Events drawn and not answered for."""
-        return self.drawn - self.delivered
+        """Events that are known of and not answered for."""
+        return (self.drawn if self.total is None else self.total) - self.delivered
 
     @property
     def flawless(self) -> bool:
         """Whether everything was delivered and judged as it should be."""
-        return not (self.undelivered or self.refused or self.leaked)
+        return not (self.undelivered or self.refused or self.leaked or self.abandoned >= BEHIND)
 
     def begin(self) -> None:
         """Start the clock of the rates."""
@@ -56,6 +58,14 @@ class Progress:
         self.requests += 1
         self.latencies.add(seconds)
         self.recent.add(seconds)
+
+    def elapsed(self) -> float:
+        """Return the seconds since the start."""
+        return self.monotonic() - self.started
+
+    def behind(self) -> float:
+        """Return how long the next event has been waiting to be drawn, in seconds."""
+        return 0.0 if self.drawn_to is None else max(self.elapsed() - self.drawn_to, 0.0)
 
     def status(self) -> str:
         """Describe the moment in one line, and begin the next stretch of the rate."""
@@ -72,7 +82,7 @@ class Progress:
             *self._faults(),
             _quantiles(recent),
             f"in flight {self.in_flight}",
-            *self._behind(now),
+            *([f"{behind:,.0f} s behind"] if (behind := self.behind()) >= BEHIND else []),
         ]
         return " · ".join(parts)
 
@@ -87,6 +97,8 @@ class Progress:
         if self.retried:
             lines.append(f"tried again: {_listed(self.retried)}")
         lines.append(f"not delivered: {self.undelivered:,}")
+        if self.abandoned >= BEHIND:
+            lines.append(f"never sent: what happened in the last {self.abandoned:,.1f} s")
         return "\n".join(lines)
 
     def _faults(self) -> list[str]:
@@ -97,13 +109,6 @@ class Progress:
         }
         parts = [f"{name} {number:,}" for name, number in counts.items() if number]
         return [*parts, f"REFUSED {_listed(self.refused)}"] if self.refused else parts
-
-    def _behind(self, now: float) -> list[str]:
-        """Say how long events have been waiting to be sent, when the service is slow."""
-        if self.drawn_to is None:
-            return []
-        behind = now - self.started - self.drawn_to
-        return [f"{behind:,.0f} s behind"] if behind >= 1 else []
 
     def _bar(self) -> str:
         share = self.delivered / self.total if self.total else 0.0

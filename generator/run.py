@@ -39,22 +39,10 @@ async def run(
     progress.begin()
 
     async def draw() -> None:
-        while not stop.is_set() and (due := source.next_due) is not None:
-            elapsed = progress.monotonic() - progress.started if sending.paced else math.inf
-            if due > elapsed:
-                # Not wait_for: in Python 3.11 it can swallow a cancellation.
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(max(due - elapsed, TICK)):
-                        await stop.wait()
-                continue
-            for drawn in batches(source.due(elapsed), sending.batch):
-                progress.drawn += len(drawn)
-                progress.drawn_to = source.next_due if sending.paced else None
-                await queue.put(drawn)
-                if stop.is_set():
-                    break
-        progress.drawn_to = None
-        progress.all_drawn = True
+        try:
+            await _draw(source, queue, progress, stop, sending)
+        finally:
+            progress.abandoned, progress.drawn_to = progress.behind(), None
         await queue.join()
         for sender in senders:
             sender.cancel()
@@ -70,3 +58,27 @@ async def run(
             group.create_task(draw())
     except* HopelessError as errors:
         raise errors.exceptions[0] from None  # all senders met the same
+
+
+async def _draw(
+    source: Source,
+    queue: asyncio.Queue[Batch],
+    progress: Progress,
+    stop: asyncio.Event,
+    sending: Sending,
+) -> None:
+    """Put what is due into `queue` when it is due, until there is no more or `stop` is set."""
+    while not stop.is_set() and (due := source.next_due) is not None:
+        elapsed = progress.elapsed() if sending.paced else math.inf
+        if due > elapsed:
+            # Not wait_for: in Python 3.11 it can swallow a cancellation.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(due - elapsed, TICK)):
+                    await stop.wait()
+            continue
+        for drawn in batches(source.due(elapsed), sending.batch):
+            progress.drawn += len(drawn)
+            progress.drawn_to = source.next_due if sending.paced else None
+            await queue.put(drawn)
+            if stop.is_set():
+                break

@@ -18,7 +18,9 @@ from generator.run import Sending, run
 from generator.service import Service, appears
 
 START_PATIENCE = 60.0  # seconds in which the service must appear
-END_PATIENCE = 30.0  # seconds without an answer after which the last events are given up
+# Seconds without an answer after which events are given up when all are due: more than the
+# longest Retry-After that is obeyed.
+END_PATIENCE = 90.0
 STOP_PATIENCE = 5.0  # the same after Ctrl-C or SIGTERM
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -53,8 +55,10 @@ async def session(service: Service, sending: Sending, job: Job) -> Exit:
             sends = asyncio.create_task(
                 run(job.begin(_now()), job.through(delivery.deliver), progress, stop, sending)
             )
+            gives_up = asyncio.create_task(_give_up(sends, progress, stop, job.lasts))
             hopeless = await _watch(sends, progress, stop, display)
-            elapsed = time.monotonic() - progress.started
+            gives_up.cancel()
+            elapsed = progress.elapsed()
     job.end()
     display.say(progress.summary(elapsed))
     if hopeless:
@@ -70,7 +74,6 @@ async def _watch(
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, lambda: sends.cancel() if stop.is_set() else stop.set())
     shows = asyncio.create_task(display.follow(progress))
-    gives_up = asyncio.create_task(_give_up(sends, progress, stop))
     try:
         await sends
     except asyncio.CancelledError:
@@ -78,21 +81,22 @@ async def _watch(
     except HopelessError as error:
         return str(error)
     finally:
-        for task in (shows, gives_up):
-            task.cancel()
+        shows.cancel()
         for number in STOP_SIGNALS:
             loop.remove_signal_handler(number)
     return None
 
 
-async def _give_up(sends: asyncio.Task[None], progress: Progress, stop: asyncio.Event) -> None:
-    """Cancel `sends` when all is drawn and nothing has been answered for too long."""
+async def _give_up(
+    sends: asyncio.Task[None], progress: Progress, stop: asyncio.Event, lasts: float | None
+) -> None:
+    """Cancel `sends` when it should be over and nothing has been answered for too long."""
     delivered, since = -1, 0.0
     while True:
         if progress.delivered != delivered:
             delivered, since = progress.delivered, time.monotonic()
         patience = STOP_PATIENCE if stop.is_set() else END_PATIENCE
-        ending = stop.is_set() or progress.all_drawn
+        ending = stop.is_set() or (lasts is not None and progress.elapsed() > lasts)
         if ending and time.monotonic() - since > patience:
             sends.cancel()
             return

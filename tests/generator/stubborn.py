@@ -25,6 +25,7 @@ class Stubborn:
     """
 
     script: Iterator[str]
+    retry_after: int = 0  # seconds
     largest: int = 1000  # events in a request, for `too-big` and `limit`
     stored: dict[str, Any] = field(default_factory=dict)
     sizes: list[int] = field(default_factory=list)  # events of each request
@@ -66,7 +67,7 @@ class Stubborn:
             "html": lambda: _response(200, b"<h1>Welcome</h1>", "text/html"),
             "nonsense": lambda: _response(202, b'{"accepted": "all of it"}'),
             "miscount": lambda: _response(202, self._receipt(7)),
-            "429": lambda: _problem(429, "rate-limited"),
+            "429": lambda: _problem(429, "rate-limited", retry_after=self.retry_after),
             "503": lambda: _problem(503, "overloaded"),
             "500": lambda: _problem(500, "internal"),
             "401": lambda: _problem(401, "unauthenticated"),
@@ -109,14 +110,18 @@ def _again(entry: str, script: Iterator[str]) -> Iterator[str]:
     yield from script
 
 
-def _response(status: int, body: bytes, media_type: str = "application/json") -> bytes:
+def _response(
+    status: int, body: bytes, media_type: str = "application/json", retry_after: int = 0
+) -> bytes:
     head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\nContent-Type: {media_type}\r\n"
-    return f"{head}Retry-After: 0\r\n\r\n".encode() + body
+    return f"{head}Retry-After: {retry_after}\r\n\r\n".encode() + body
 
 
-def _problem(status: int, tag: str, errors: list[dict[str, Any]] | None = None) -> bytes:
+def _problem(
+    status: int, tag: str, errors: list[dict[str, Any]] | None = None, retry_after: int = 0
+) -> bytes:
     problem = {"type": f"urn:{tag}", "title": tag, "status": status, "detail": "", "errors": errors}
-    return _response(status, json.dumps(problem).encode(), PROBLEM)
+    return _response(status, json.dumps(problem).encode(), PROBLEM, retry_after)
 
 
 @contextlib.asynccontextmanager
@@ -146,7 +151,7 @@ async def listening(serve: Serve) -> AsyncIterator[str]:
 @contextlib.asynccontextmanager
 async def stubborn(script: Iterable[str] = (), largest: int = 1000) -> AsyncIterator[Stubborn]:
     """Run a stubborn server on a free port."""
-    behaviour = Stubborn(iter(script), largest)
+    behaviour = Stubborn(iter(script), largest=largest)
     async with listening(behaviour.serve) as behaviour.url:
         yield behaviour
 

@@ -96,6 +96,19 @@ async def test_wrong_usage_is_told_in_a_line(arguments: list[str], complaint: st
     assert "s3cret" not in got.err
 
 
+async def test_what_nobody_answers_for_is_given_up_and_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(session_module, "END_PATIENCE", 0.3)
+    job = shop_job(Plan(seed=1, rate=10, users=10, duration=2), None)
+    async with stubborn(["503"] * 100_000) as server:
+        got = await session_module.session(service(server.url, None), Sending(10, 1), job)
+    assert got is session_module.Exit.LOST_OR_REFUSED
+    summary = capsys.readouterr().err.splitlines()[-2:]
+    assert summary[0] == "not delivered: 3"  # one in flight, two waiting: the bound
+    assert summary[1].startswith("never sent: what happened in the last ")
+
+
 async def test_a_service_that_never_appears_is_unreachable(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -84,6 +84,14 @@ def test_some_users_have_many_sessions_and_most_have_one(events: list[dict[str, 
     assert sum(numbers[n] for n in (1, 2)) > sum(numbers[n] for n in numbers if n > 2)
 
 
+def test_somebody_comes_with_a_second_device_however_many_people_there_are() -> None:
+    sessions = defaultdict(set)
+    for event in events_of(1, 15_000, users=10**9):
+        sessions[event["user_id"]].add(event.get("session_id"))
+    with_more = sum(len(ids) > 1 for ids in sessions.values())
+    assert 0.08 < with_more / len(sessions) < 0.2
+
+
 def test_no_more_users_come_than_there_are() -> None:
     assert {event["user_id"] for event in events_of(1, 3000, users=3)} == {
         "usr_0",
