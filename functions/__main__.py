@@ -8,7 +8,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Final, NoReturn
 
 import uvicorn
@@ -46,10 +47,11 @@ def main() -> None:
                 tempfile.TemporaryDirectory(prefix="footfall-metrics-")
             )
         address = _address(settings)
+        stop_first: Callable[[], None] = _nothing
         if settings.generator_rate:
-            running.enter_context(_generator(settings, address))
+            stop_first = running.enter_context(_generator(settings, address)).terminate
         _say(f"the dashboard is at {address}/ (Ctrl-C stops everything)")
-        _serve(settings, listener)
+        _serve(settings, listener, stop_first)
     _say("stopped")
 
 
@@ -105,7 +107,7 @@ def _address(settings: Settings) -> str:
 
 
 @contextlib.contextmanager
-def _generator(settings: Settings, address: str) -> Iterator[None]:
+def _generator(settings: Settings, address: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run the generator beside the service, with a key of the service's where one is needed."""
     environment = dict(os.environ)
     if settings.write_keys:
@@ -122,7 +124,7 @@ def _generator(settings: Settings, address: str) -> Iterator[None]:
         preexec_fn=end_with_parent,  # noqa: PLW1509 - one system call, no threads yet
     )
     try:
-        yield
+        yield process
     finally:
         process.terminate()
         try:
@@ -132,7 +134,35 @@ def _generator(settings: Settings, address: str) -> Iterator[None]:
             process.wait()
 
 
-def _serve(settings: Settings, listener: socket.socket) -> None:
+class _Server(uvicorn.Server):
+    """One process. What sends events stops before it does."""
+
+    stop_first: Callable[[], None]
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.stop_first()
+        super().handle_exit(sig, frame)
+
+
+class _Workers(Multiprocess):
+    """Several processes. What sends events stops before they do."""
+
+    stop_first: Callable[[], None]
+
+    def handle_int(self) -> None:
+        self.stop_first()
+        super().handle_int()
+
+    def handle_term(self) -> None:
+        self.stop_first()
+        super().handle_term()
+
+
+def _nothing() -> None:
+    """Stop nothing first."""
+
+
+def _serve(settings: Settings, listener: socket.socket, stop_first: Callable[[], None]) -> None:
     config = uvicorn.Config(
         "functions.router:app",
         workers=settings.workers,
@@ -142,9 +172,13 @@ def _serve(settings: Settings, listener: socket.socket) -> None:
         log_config=log_config(settings.log_level),
     )
     if settings.workers == 1:
-        uvicorn.Server(config).run(sockets=[listener])
+        server = _Server(config)
+        server.stop_first = stop_first
+        server.run(sockets=[listener])
     else:
-        Multiprocess(config, sockets=[listener]).run()
+        workers = _Workers(config, sockets=[listener])
+        workers.stop_first = stop_first
+        workers.run()
 
 
 if __name__ == "__main__":

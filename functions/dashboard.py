@@ -20,6 +20,7 @@ from starlette.routing import BaseRoute, Route
 
 from shared import openapi
 from shared.application import application
+from shared.aws_lambda import http_handler
 
 FRONTEND: Final = Path(__file__).resolve().parent.parent / "frontend"
 ASSETS: Final = FRONTEND / "assets"
@@ -180,3 +181,4 @@ routes: list[BaseRoute] = [
     Route("/assets/{path:path}", _asset),
 ]
 app = application(routes)
+handler = http_handler(app)

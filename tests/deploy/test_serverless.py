@@ -40,6 +40,12 @@ def test_the_gateway_sends_each_function_the_routes_it_serves(name: str) -> None
     assert routes_of(name) == served
 
 
+@pytest.mark.parametrize("name", sorted(FUNCTIONS))
+def test_every_handler_exists(name: str) -> None:
+    module, _, attribute = FUNCTIONS[name]["handler"].rpartition(".")
+    assert callable(getattr(importlib.import_module(module), attribute))
+
+
 def test_every_operation_of_the_api_has_a_route() -> None:
     routed = set().union(*map(routes_of, WEB_FUNCTIONS))
     described = {(it.method, it.path) for it in OPERATIONS}
@@ -49,7 +55,7 @@ def test_every_operation_of_the_api_has_a_route() -> None:
 
 def test_the_gateway_and_the_application_allow_the_same_origins_to_do_the_same() -> None:
     gateway = SPECIFICATION["provider"]["httpApi"]["cors"]
-    layers = [it.kwargs for it in application([], cors_origins=[]).user_middleware]
+    layers = [it.kwargs for it in application([], cors_origins=["*"]).user_middleware]
     own = next(it for it in layers if "allow_origins" in it)
     assert gateway["allowedMethods"] == own["allow_methods"]
     assert gateway["allowedHeaders"] == own["allow_headers"]
