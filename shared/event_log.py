@@ -3,10 +3,14 @@
 Requests that are in flight together share one unordered `insert_many` that MongoDB acknowledges
 with `w: "majority", j: true`; each waits for the write that carries its events. While one write
 is under way the next group gathers, so a lone request is never delayed to wait for company.
+
+Every wait ends. A write is given up after 5 s and tried once more, and what has waited for
+`MAX_WAIT` when its turn comes is refused, so that each request has its answer within 15 s.
 """
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,8 +23,8 @@ from shared.telemetry import GROUPS
 
 MAX_WAITING_EVENTS: Final = 20_000
 MAX_WAITING_BYTES: Final = 32 * 1_048_576
+MAX_WAIT: Final = 5.0  # seconds in the queue
 _MAX_GROUP: Final = 1000  # events in one write: 36,000 a second, against 16,000 in writes of 100
-_ATTEMPTS: Final = 2
 _DUPLICATE_KEY: Final = 11000
 
 
@@ -30,14 +34,16 @@ class Append:
 
     documents: Sequence[Document]
     size: int
+    since: float  # seconds, as `EventLog` counts them
     duplicates: asyncio.Future[set[int]]  # places of the documents that were there before
 
 
 class EventLog:
     """Appends to the `events` collection."""
 
-    def __init__(self, events: Collection) -> None:
+    def __init__(self, events: Collection, seconds: Callable[[], float] = time.monotonic) -> None:
         self._events = events
+        self._seconds = seconds
         self._waiting: list[Append] = []
         self._waiting_events = 0
         self._waiting_bytes = 0
@@ -63,7 +69,7 @@ class EventLog:
             or self._waiting_bytes + size > MAX_WAITING_BYTES
         ):
             raise Problem(OVERLOADED, f"{self._waiting_events} events wait to be stored")
-        append = Append(fresh, size, asyncio.get_running_loop().create_future())
+        append = Append(fresh, size, self._seconds(), asyncio.get_running_loop().create_future())
         self._waiting.append(append)
         self._waiting_events += len(fresh)
         self._waiting_bytes += size
@@ -75,9 +81,18 @@ class EventLog:
     async def _write_groups(self) -> None:
         try:
             while self._waiting:
-                await self._write_group(self._next_group())
+                self._refuse_stale()
+                if group := self._next_group():
+                    await self._write_group(group)
         finally:
             self._writer = None
+
+    def _refuse_stale(self) -> None:
+        """Refuse what a slow MongoDB has kept waiting for too long."""
+        latest = self._seconds() - MAX_WAIT
+        fresh = next((n for n, a in enumerate(self._waiting) if a.since > latest), None)
+        self._fail(self._waiting[:fresh], Problem(OVERLOADED, "MongoDB is too slow for so much"))
+        del self._waiting[:fresh]
 
     def _next_group(self) -> list[Append]:
         """Take what waits, in order, up to the size of one write (but at least one request)."""
@@ -99,29 +114,52 @@ class EventLog:
             # Whoever waits behind this group would wait as long for the same end.
             group += self._waiting
             self._waiting.clear()
-            _fail(group, Problem(STORAGE_UNAVAILABLE, "The events could not be stored; send again"))
+            self._fail(
+                group, Problem(STORAGE_UNAVAILABLE, "The events could not be stored; send again")
+            )
         except Exception as error:  # noqa: BLE001 - nobody may be left waiting, whatever it is
-            _fail(group, error)
+            self._fail(group, error)
         else:
-            _succeed(group, duplicates)
-        finally:
-            self._waiting_events -= sum(len(append.documents) for append in group)
-            self._waiting_bytes -= sum(append.size for append in group)
+            self._succeed(group, duplicates)
+
+    def _succeed(self, group: Sequence[Append], duplicates: set[int]) -> None:
+        self._forget(group)
+        start = 0
+        for append in group:
+            end = start + len(append.documents)
+            mine = {n - start for n in duplicates if start <= n < end} if duplicates else set()
+            if not append.duplicates.done():  # the client may have gone
+                append.duplicates.set_result(mine)
+            start = end
+
+    def _fail(self, group: Sequence[Append], error: Exception) -> None:
+        self._forget(group)
+        for append in group:
+            if not append.duplicates.done():
+                append.duplicates.set_exception(error)
+
+    def _forget(self, group: Sequence[Append]) -> None:
+        self._waiting_events -= sum(len(append.documents) for append in group)
+        self._waiting_bytes -= sum(append.size for append in group)
 
     async def _insert(self, documents: list[Document]) -> set[int]:
-        """Insert, trying again after a lost answer; give the places of those already stored."""
-        for attempt in range(_ATTEMPTS):
-            try:
-                async with write_deadline():
-                    await self._events.insert_many(documents, ordered=False)
-            except BulkWriteError as error:
-                places = _duplicate_places(error)
-                return places if attempt == 0 else await self._not_ours(documents, places)
-            except PyMongoError:
-                if attempt == _ATTEMPTS - 1:
-                    raise
-            else:
-                break
+        """Insert, once more after a lost answer; give the places of what was there before."""
+        try:
+            async with write_deadline():
+                return await self._already_there(documents)
+        except BulkWriteError:
+            raise
+        except PyMongoError:
+            async with write_deadline():
+                places = await self._already_there(documents)
+                return await self._not_ours(documents, places)
+
+    async def _already_there(self, documents: list[Document]) -> set[int]:
+        """Insert what is new; give the places of the others."""
+        try:
+            await self._events.insert_many(documents, ordered=False)
+        except BulkWriteError as error:
+            return _duplicate_places(error)
         return set()
 
     async def _not_ours(self, documents: list[Document], places: set[int]) -> set[int]:
@@ -129,10 +167,11 @@ class EventLog:
 
         Every document with a client's id carries a receipt that no other document has.
         """
+        if not places:
+            return places
         ids = [documents[place]["_id"] for place in places]
-        async with write_deadline():
-            stored = self._events.find({"_id": {"$in": ids}}, {"receipt": 1})
-            receipts = {document["_id"]: document.get("receipt") async for document in stored}
+        stored = self._events.find({"_id": {"$in": ids}}, {"receipt": 1})
+        receipts = {document["_id"]: document.get("receipt") async for document in stored}
         return {
             place
             for place in places
@@ -161,21 +200,3 @@ def _duplicate_places(error: BulkWriteError) -> set[int]:
     if error.details["writeConcernErrors"] or any(f["code"] != _DUPLICATE_KEY for f in failures):
         raise error
     return {failure["index"] for failure in failures}
-
-
-def _succeed(group: Sequence[Append], duplicates: set[int]) -> None:
-    start = 0
-    for append in group:
-        end = start + len(append.documents)
-        mine = (
-            {place - start for place in duplicates if start <= place < end} if duplicates else set()
-        )
-        if not append.duplicates.done():  # the client may have gone
-            append.duplicates.set_result(mine)
-        start = end
-
-
-def _fail(group: Sequence[Append], error: Exception) -> None:
-    for append in group:
-        if not append.duplicates.done():
-            append.duplicates.set_exception(error)

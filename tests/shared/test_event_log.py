@@ -129,6 +129,24 @@ async def test_what_waits_is_bounded(
     assert cast("Problem", refused).failure is OVERLOADED
 
 
+async def test_what_waits_too_long_is_refused_and_fresh_requests_are_written(
+    connection: Connection, database: Database
+) -> None:
+    times = iter([0.0, 1.0, 4.0, 4.0, 7.0])  # three arrivals, the first write, the next turn
+    log = EventLog(cast("Collection", connection), seconds=lambda: next(times))
+    connection.gate.clear()
+    first, stale, fresh = (
+        asyncio.create_task(log.append([document() for _ in range(n)], 100)) for n in (1000, 1, 2)
+    )
+    await asyncio.sleep(0)
+    connection.gate.set()
+    outcomes = await asyncio.gather(first, stale, fresh, return_exceptions=True)
+    assert cast("Problem", outcomes[1]).failure is OVERLOADED
+    assert len(cast("list[Document]", outcomes[2])) == 2
+    assert log.waiting == 0
+    assert await database.events.count_documents({}) == 1000 + 2
+
+
 async def test_a_client_that_leaves_takes_nobody_with_it(
     log: EventLog, connection: Connection, database: Database
 ) -> None:
