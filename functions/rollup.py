@@ -1,39 +1,42 @@
-"""The scheduled function: compute the metrics and store a snapshot of them."""
+"""The scheduled function: bring the rollups up to date and store a snapshot of the metrics."""
 
 import asyncio
 import logging
+from datetime import timedelta
 from typing import Final
 
 from pymongo.errors import PyMongoError
 
 from shared.aws_lambda import task_handler
+from shared.folding import SETTLE, roll_up
 from shared.resources import Resources, loop_resources
 from shared.snapshots import EVERY, due_at, store_snapshot
 
 _LOG: Final = logging.getLogger("footfall.rollup")
-_SETTLE: Final = 1.0  # seconds after the instant, so that writes in flight then have landed
+_AFTER: Final = SETTLE + timedelta(milliseconds=200)  # what the snapshot counts is then folded
 
 
-async def roll_up(service: Resources) -> bool:
-    """Store the snapshot that is due, unless another process has; tell whether this one did."""
+async def run(service: Resources) -> bool:
+    """Roll up, and store the snapshot that is due; tell whether this process stored it."""
     await service.database.ensure_indexes()
+    await roll_up(service.database, service.clock)
     return await store_snapshot(service.database, due_at(service.clock()))
 
 
 async def run_schedule(service: Resources) -> None:
-    """Roll up at every multiple of ten seconds, for ever, whatever MongoDB does meanwhile."""
+    """Run soon after every whole ten seconds, for ever, whatever MongoDB does meanwhile."""
     while True:
         try:
-            await roll_up(service)
+            await run(service)
         except PyMongoError as error:
-            _LOG.warning("no snapshot this time: %s", type(error).__name__)
+            _LOG.warning("no rollup this time: %s", type(error).__name__)
         now = service.clock()
-        await asyncio.sleep((due_at(now) + EVERY - now).total_seconds() + _SETTLE)
+        await asyncio.sleep((due_at(now) + EVERY + _AFTER - now).total_seconds())
 
 
 async def scheduled(_event: object, _context: object) -> dict[str, bool]:
-    """Roll up once, as a scheduled cloud function."""
-    return {"stored": await roll_up(loop_resources())}
+    """Run once, as a scheduled cloud function."""
+    return {"stored": await run(loop_resources())}
 
 
 handler = task_handler(scheduled)

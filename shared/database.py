@@ -21,6 +21,7 @@ Collection = AsyncIOMotorCollection[Document]
 
 SNAPSHOT_RETENTION: Final = 172_800  # seconds: history reaches back a day, kept twice that
 REJECTION_RETENTION: Final = 86_400
+ROLLUP_RETENTION: Final = 1_800  # twice the longest window
 
 MAX_READ_SECONDS: Final = 15
 _INDEX_OPTIONS_CONFLICT: Final = 85
@@ -76,12 +77,16 @@ def indexes(event_retention: int) -> Mapping[str, list[IndexModel]]:
     return {
         "events": [
             _ttl("received_at", event_retention),
-            _index("occurred_at", "event_type", "page_url"),
-            _index("occurred_at", "user_id", "session_id"),
-            _index("user_id", "occurred_at", "session_id"),
+            _index("occurred_at"),
+            _index("user_id", "occurred_at"),
             _index("late", "received_at", partialFilterExpression={"late": True}),
         ],
         "rejections": [_ttl("rejected_at", REJECTION_RETENTION)],
+        "rollups": [
+            _ttl("made_at", ROLLUP_RETENTION),
+            _index("owner", "bucket", partialFilterExpression={"owner": {"$exists": True}}),
+            _index("until", partialFilterExpression={"kind": "rollup"}),
+        ],
         "snapshots": [_ttl("as_of", SNAPSHOT_RETENTION)],
         "rate_limits": [_ttl("expires_at", 0)],
     }
@@ -99,7 +104,10 @@ class Database:
         self._indexes = indexes(event_retention)
         self.events: Collection = self._database.get_collection("events", write_concern=DURABLE)
         self.rejections: Collection = self._database["rejections"]
+        self.rollups: Collection = self._database["rollups"]
         self.snapshots: Collection = self._database["snapshots"]
+        self.latest: Collection = self._database["latest"]
+        self.leases: Collection = self._database["leases"]
         self.rate_limits: Collection = self._database["rate_limits"]
 
     async def ensure_indexes(self) -> None:

@@ -1,14 +1,13 @@
-"""The metrics document: computed by pipelines, shared by everyone who asks at the same time."""
+"""The metrics document: computed by pipelines, from rollups where they serve, else from events."""
 
 import asyncio
-from collections.abc import Mapping
-from datetime import datetime, timedelta
-from typing import Final
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from shared import pipelines
-from shared.clock import Clock
 from shared.database import MAX_READ_SECONDS, Collection, Database, Document, read_deadline
 from shared.parameters import MAX_LISTED
+from shared.rollups import Rollup, chain_at
 from shared.schema import (
     ActiveSessions,
     ActiveUsers,
@@ -23,24 +22,41 @@ from shared.schema import (
 )
 from shared.windows import ACTIVE, VIEWS, seconds
 
-_FRESH_FOR: Final = timedelta(seconds=1)
-
 
 async def compute_metrics(database: Database, at: datetime) -> Metrics:
     """Compute every metric at `at`, with rankings of up to 100 rows."""
-    users, events, sessions, late, rejected = await asyncio.gather(
-        _first(database.events, pipelines.active_users(at)),
-        _first(database.events, pipelines.events_by_type_and_page(at, MAX_LISTED, MAX_LISTED)),
-        _first(database.events, pipelines.sessions_by_user(at, MAX_LISTED)),
+    chain = await chain_at(database, at)
+    views, sessions, late, rejected = await asyncio.gather(
+        _views(database, at, chain),
+        _sessions(database, at, chain),
         _first(database.events, pipelines.late_arrivals(at)),
         _first(database.rejections, pipelines.rejected_arrivals(at)),
     )
     return Metrics(
         as_of=at,
-        active_users=ActiveUsers(window_seconds=seconds(ACTIVE), count=users.get("count", 0)),
-        page_views=_page_views(events),
+        active_users=_active_users(sessions),
+        page_views=_page_views(views),
         active_sessions=_active_sessions(sessions),
-        events=_event_counts(events, late.get("count", 0), rejected.get("count", 0)),
+        events=_event_counts(views, late.get("count", 0), rejected.get("count", 0)),
+    )
+
+
+async def _views(database: Database, at: datetime, chain: Sequence[Rollup]) -> Document:
+    if not chain:
+        return await _first(database.events, pipelines.views_of_events(at, MAX_LISTED, MAX_LISTED))
+    segments = [rollup.segment for rollup in chain]
+    return await _first(
+        database.rollups,
+        pipelines.views_of_segments(at, segments, chain[0].until, MAX_LISTED, MAX_LISTED),
+    )
+
+
+async def _sessions(database: Database, at: datetime, chain: Sequence[Rollup]) -> Document:
+    if not chain or chain[0].state is None:
+        return await _first(database.events, pipelines.sessions_of_events(at, MAX_LISTED))
+    return await _first(
+        database.rollups,
+        pipelines.sessions_of_state(at, chain[0].state, chain[0].until, MAX_LISTED),
     )
 
 
@@ -62,32 +78,6 @@ async def compute_sessions_of(database: Database, user_id: str, at: datetime) ->
     )
 
 
-class SharedMetrics:
-    """The metrics at most one second old. Whoever asks while they are computed waits for that."""
-
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self._database = database
-        self._clock = clock
-        self._latest: Metrics | None = None
-        self._computing: asyncio.Task[None] | None = None
-
-    async def get(self) -> Metrics:
-        """Give metrics whose `as_of` is at most a second before this call."""
-        asked_at = self._clock()
-        while True:
-            if self._latest and asked_at - _FRESH_FOR < self._latest.as_of <= self._clock():
-                return self._latest
-            if self._computing is None:
-                self._computing = asyncio.create_task(self._compute(self._clock()))
-            await asyncio.shield(self._computing)
-
-    async def _compute(self, at: datetime) -> None:
-        try:
-            self._latest = await compute_metrics(self._database, at)
-        finally:
-            self._computing = None
-
-
 async def _first(collection: Collection, pipeline: pipelines.Pipeline) -> Document:
     """Run a pipeline and give its first document, or an empty one."""
     async with read_deadline():
@@ -105,6 +95,11 @@ def _page_views(events: Mapping[str, list[Document]]) -> PageViews:
         pages=viewed["distinct"],
         top=[PageCount(page_url=row["_id"], views=row["count"]) for row in events["pages"]],
     )
+
+
+def _active_users(sessions: Mapping[str, list[Document]]) -> ActiveUsers:
+    active = sessions["active"]
+    return ActiveUsers(window_seconds=seconds(ACTIVE), count=active[0]["users"] if active else 0)
 
 
 def _active_sessions(sessions: Mapping[str, list[Document]]) -> ActiveSessions:

@@ -11,11 +11,11 @@ from shared.access import Keys
 from shared.clock import Clock, system_clock
 from shared.database import Client, Database, connect
 from shared.event_log import EventLog
-from shared.metrics import SharedMetrics
 from shared.rate_limits import RateLimits
 from shared.rate_storage import MemoryWindows, MongoWindows
 from shared.rejections import RejectionLog
 from shared.settings import Settings, read_settings
+from shared.shared_metrics import SharedMetrics
 from shared.telemetry import watch_queue
 
 

@@ -1,0 +1,124 @@
+"""Folding: making the next rollup from the last one and the events that arrived since."""
+
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from bson import ObjectId
+
+from shared import pipelines
+from shared.clock import Clock
+from shared.database import MAX_READ_SECONDS, Database, read_deadline
+from shared.leases import Lease
+from shared.rollups import AUDITED, Rollup, disagreeing, published
+from shared.windows import LONGEST
+
+_LOG: Final = logging.getLogger("footfall.rollup")
+
+STEP: Final = timedelta(seconds=10)  # of arrivals in a segment
+SETTLE: Final = timedelta(seconds=2)  # most writes have landed by then; the audit finds the others
+MOST: Final = timedelta(seconds=20)  # of arrivals folded at once, to leave MongoDB time for others
+_TERM: Final = timedelta(seconds=60)  # longer than a step of folding takes
+
+
+async def roll_up(database: Database, clock: Clock) -> None:
+    """Fold unless another process is at it; once a minute audit what was folded."""
+    lease = Lease(database.leases, "rollup", _TERM, clock)
+    if not await lease.take():
+        return
+    try:
+        await fold(database, clock)
+        if settled_at(clock()).second < STEP.seconds:
+            await audit(database, clock)
+    finally:
+        await lease.release()
+
+
+async def fold(database: Database, clock: Clock) -> int:
+    """Bring the rollups up to date, mend those that missed an event; tell how many were made."""
+    made = 0
+    while True:
+        now = clock()
+        made += await _mend(database, now, AUDITED)
+        until = settled_at(now)
+        last = next(iter(await published(database, until)), None)
+        since = last.until if last else until - LONGEST
+        if since >= until:
+            return made
+        until = min(until, since + MOST)
+        # The segment first: it then misses an event that lands between the two, as the count of
+        # arrivals will tell; nothing would tell that the state had missed one.
+        segment, events = await _segment(database, since, until, now)
+        if last and last.state:
+            state = await _state(database, last.state, since, until, now)
+        else:
+            state = await _state(database, None, until - LONGEST, until, now)
+        await _publish(database, Rollup(since, until, segment, state, events), now)
+        made += 1
+
+
+def settled_at(now: datetime) -> datetime:
+    """Give the newest whole ten seconds whose arrivals have had time to land."""
+    settled = (now - SETTLE).timestamp()
+    return datetime.fromtimestamp(settled // STEP.seconds * STEP.seconds, UTC)
+
+
+async def audit(database: Database, clock: Clock) -> int:
+    """Hold every rollup of the windows against a count by arrival; tell how many were made anew."""
+    return await _mend(database, clock(), LONGEST)
+
+
+async def _mend(database: Database, now: datetime, reach: timedelta) -> int:
+    """Make anew the segments that an event escaped, and the newest state with its session."""
+    rollups = await published(database, now)
+    wrong = await disagreeing(database, rollups, rollups[0].until - reach) if rollups else []
+    if not wrong:
+        return 0
+    _LOG.warning("%d rollups are short of events that landed late; making them anew", len(wrong))
+    newest, first = rollups[0], min(rollup.since for rollup in wrong)
+    state = await _state(database, newest.state, first, newest.until, now)
+    for rollup in rollups:
+        if rollup.until <= first:
+            break
+        segment, events = rollup.segment, rollup.events
+        if rollup in wrong:
+            segment, events = await _segment(database, rollup.since, rollup.until, now)
+        mended = Rollup(
+            rollup.since, rollup.until, segment, state if rollup is newest else None, events
+        )
+        await _publish(database, mended, now)
+    return len(wrong)
+
+
+async def _segment(
+    database: Database, since: datetime, until: datetime, now: datetime
+) -> tuple[ObjectId, int]:
+    owner = ObjectId()
+    await _run(database, "events", pipelines.segment_of_views(since, until, owner, now))
+    async with read_deadline():
+        counted = database.rollups.aggregate(
+            [{"$match": {"owner": owner}}, {"$group": {"_id": None, "n": {"$sum": "$events"}}}]
+        )
+        found = await counted.to_list(1)
+    return owner, found[0]["n"] if found else 0
+
+
+async def _state(
+    database: Database, previous: ObjectId | None, since: datetime, until: datetime, now: datetime
+) -> ObjectId:
+    owner = ObjectId()
+    await _run(database, "rollups", pipelines.state_of_sessions(previous, since, until, owner, now))
+    return owner
+
+
+async def _run(database: Database, collection: str, pipeline: pipelines.Pipeline) -> None:
+    source = database.events if collection == "events" else database.rollups
+    async with read_deadline():
+        await source.aggregate(
+            pipeline, allowDiskUse=True, maxTimeMS=MAX_READ_SECONDS * 1000
+        ).to_list(None)
+
+
+async def _publish(database: Database, rollup: Rollup, now: datetime) -> None:
+    async with read_deadline():
+        await database.rollups.replace_one({"_id": rollup.until}, rollup.document(now), upsert=True)

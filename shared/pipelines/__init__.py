@@ -1,0 +1,29 @@
+"""Every aggregation pipeline, as a pure function of its arguments; one module for each subject."""
+
+from shared.pipelines.arrivals import late_arrivals, rejected_arrivals
+from shared.pipelines.rate_limits import count_in_window
+from shared.pipelines.sessions import (
+    sessions_of_events,
+    sessions_of_state,
+    sessions_of_user,
+    state_of_sessions,
+)
+from shared.pipelines.snapshots import history
+from shared.pipelines.views import bucket_end, segment_of_views, views_of_events, views_of_segments
+from shared.pipelines.window import Pipeline
+
+__all__ = [
+    "Pipeline",
+    "bucket_end",
+    "count_in_window",
+    "history",
+    "late_arrivals",
+    "rejected_arrivals",
+    "segment_of_views",
+    "sessions_of_events",
+    "sessions_of_state",
+    "sessions_of_user",
+    "state_of_sessions",
+    "views_of_events",
+    "views_of_segments",
+]

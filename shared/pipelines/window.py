@@ -1,0 +1,17 @@
+"""What every pipeline has in common: windows, and raw events beside rollups."""
+
+from datetime import datetime, timedelta
+
+from shared.database import Document
+
+Pipeline = list[Document]
+
+
+def within(at: datetime, length: timedelta) -> Document:
+    """Match the window of `length` at `at`: `at − length < x ≤ at`."""
+    return {"$gt": at - length, "$lte": at}
+
+
+def union_with_events(match: Document, pipeline: Pipeline) -> Document:
+    """Add what `pipeline` makes of the raw events that match."""
+    return {"$unionWith": {"coll": "events", "pipeline": [{"$match": match}, *pipeline]}}

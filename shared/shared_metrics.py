@@ -1,0 +1,94 @@
+"""One computation of the metrics for all who ask at the same time, in this process and others."""
+
+import asyncio
+import logging
+from datetime import datetime, timedelta
+from typing import Final
+
+from pymongo.errors import PyMongoError
+
+from shared.clock import Clock
+from shared.database import Database, read_deadline, write_deadline
+from shared.folding import roll_up
+from shared.leases import Lease
+from shared.metrics import compute_metrics
+from shared.rollups import published
+from shared.schema import Metrics
+
+_LOG: Final = logging.getLogger("footfall.metrics")
+
+FRESH_FOR: Final = timedelta(seconds=1)
+_TERM: Final = timedelta(seconds=3)  # a computation that takes longer is not waited for
+_POLL: Final = 0.02  # seconds
+_NEGLECTED: Final = timedelta(seconds=60)  # nobody rolls up on schedule: readers do
+
+
+class SharedMetrics:
+    """The metrics at most one second old."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._lease = Lease(database.leases, "metrics", _TERM, clock)
+        self._latest: Metrics | None = None
+        self._computing: asyncio.Task[None] | None = None
+        self._tending: asyncio.Task[None] | None = None
+
+    async def get(self) -> Metrics:
+        """Give metrics whose `as_of` is at most a second before this call."""
+        asked_at = self._clock()
+        while True:
+            if self._latest and self._is_fresh(self._latest, asked_at):
+                return self._latest
+            if self._computing is None:
+                self._computing = asyncio.create_task(self._refresh(self._clock()))
+            await asyncio.shield(self._computing)
+
+    def _is_fresh(self, metrics: Metrics, asked_at: datetime) -> bool:
+        return asked_at - FRESH_FOR < metrics.as_of <= self._clock()
+
+    async def _refresh(self, asked_at: datetime) -> None:
+        """Take what another process has just computed, or compute, or wait for who does."""
+        try:
+            waiting_ends_at = asked_at + _TERM
+            while True:
+                stored = await self._stored()
+                if stored and self._is_fresh(stored, asked_at):
+                    self._latest = stored
+                    return
+                if await self._lease.take():
+                    break
+                if self._clock() >= waiting_ends_at:
+                    break
+                await asyncio.sleep(_POLL)
+            await self._compute(self._clock())
+        finally:
+            self._computing = None
+
+    async def _compute(self, at: datetime) -> None:
+        try:
+            self._latest = await compute_metrics(self._database, at)
+            document = self._latest.model_dump(mode="python") | {"_id": "metrics"}
+            async with write_deadline():
+                await self._database.latest.replace_one({"_id": "metrics"}, document, upsert=True)
+        finally:
+            await self._lease.release()
+        await self._tend(at)
+
+    async def _stored(self) -> Metrics | None:
+        async with read_deadline():
+            document = await self._database.latest.find_one({"_id": "metrics"})
+        return Metrics.model_validate(document) if document else None
+
+    async def _tend(self, at: datetime) -> None:
+        """Start to roll up where the schedule does not, without keeping anybody waiting."""
+        rollups = await published(self._database, at)
+        neglected = not rollups or rollups[0].until < at - _NEGLECTED
+        if neglected and (self._tending is None or self._tending.done()):
+            self._tending = asyncio.create_task(self._roll_up())
+
+    async def _roll_up(self) -> None:
+        try:
+            await roll_up(self._database, self._clock)
+        except PyMongoError as error:
+            _LOG.warning("no rollup this time: %s", type(error).__name__)

@@ -1,0 +1,52 @@
+"""Every pipeline reads through an index, whatever collection it reads."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from bson import ObjectId, json_util
+
+from shared import pipelines
+from shared.database import Client, Database
+from shared.pipelines import Pipeline
+
+pytestmark = pytest.mark.anyio
+
+AT = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
+UNTIL = AT - timedelta(seconds=5)
+OWNER = ObjectId()
+
+
+@pytest.mark.parametrize(
+    ("collection", "pipeline", "index"),
+    [
+        ("events", pipelines.views_of_events(AT, 5, 5), "occurred_at"),
+        ("events", pipelines.sessions_of_events(AT, 5), "occurred_at"),
+        ("events", pipelines.sessions_of_user(AT, "u", 5), "user_id_occurred_at"),
+        ("events", pipelines.late_arrivals(AT), "late_received_at"),
+        ("events", pipelines.segment_of_views(UNTIL, AT, OWNER, AT)[:-1], "received_at_ttl"),
+        ("rejections", pipelines.rejected_arrivals(AT), "rejected_at_ttl"),
+        ("rollups", pipelines.views_of_segments(AT, [OWNER], UNTIL, 5, 5), "owner_bucket"),
+        ("rollups", pipelines.sessions_of_state(AT, OWNER, UNTIL, 5), "owner_bucket"),
+        (
+            "rollups",
+            pipelines.state_of_sessions(OWNER, UNTIL, AT, OWNER, AT)[:-1],
+            "owner_bucket",
+        ),
+        ("snapshots", pipelines.history(AT, 60, 10), "as_of_ttl"),
+    ],
+)
+async def test_a_pipeline_uses_its_index(
+    mongodb: Client, database: Database, collection: str, pipeline: Pipeline, index: str
+) -> None:
+    now = {"received_at": AT, "occurred_at": AT, "user_id": "u", "event_type": "page_view"}
+    await database.events.insert_many([now | {"_id": n, "page_url": "/"} for n in range(50)])
+    await database.rollups.insert_one({"owner": OWNER, "bucket": AT, "rows": []})
+    explained = await mongodb[database.name].command(
+        "explain",
+        {"aggregate": collection, "pipeline": pipeline, "cursor": {}},
+        verbosity="executionStats",
+    )
+    plan = json.dumps(explained, default=json_util.default)
+    assert "COLLSCAN" not in plan
+    assert f'"indexName": "{index}"' in plan

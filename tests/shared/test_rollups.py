@@ -1,0 +1,247 @@
+"""Rollups: whatever has become of them, every metric equals a brute-force count."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+import pytest
+from bson import ObjectId
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pymongo.errors import AutoReconnect
+
+from shared.database import Collection, Database
+from shared.folding import MOST, audit, fold
+from shared.leases import Lease
+from shared.metrics import compute_metrics
+from shared.rollups import chain_at
+from shared.windows import LONGEST
+from tests.conftest import FakeClock
+from tests.oracle import expected_metrics
+
+pytestmark = pytest.mark.anyio
+
+MINUTE = 60.0
+
+
+async def shown(database: Database, at: datetime) -> dict[str, Any]:
+    """Compute every metric and bring it into the oracle's form."""
+    metrics = await compute_metrics(database, at)
+    return {
+        "active_users": metrics.active_users.count,
+        "views": metrics.page_views.total,
+        "pages": [(row.page_url, row.views) for row in metrics.page_views.top],
+        "sessions": metrics.active_sessions.total,
+        "users": [(row.user_id, row.sessions) for row in metrics.active_sessions.users],
+        "spread": list(metrics.active_sessions.spread.model_dump().values()),
+        "by_type": metrics.events.by_type,
+        "late": metrics.events.late,
+    }
+
+
+async def assert_exact(database: Database, at: datetime) -> None:
+    events = await database.events.find({}).to_list(None)
+    assert await shown(database, at) == expected_metrics(events, at)
+
+
+async def arrive(database: Database, at: datetime, ages: Sequence[dict[str, Any]]) -> None:
+    """Store events that arrived at `at`, as the event log would."""
+    documents = []
+    for fields in ages:
+        occurred_at = at - timedelta(seconds=fields["age"])
+        document = {
+            "_id": ObjectId(),
+            **{name: value for name, value in fields.items() if name != "age"},
+            "received_at": at,
+            "occurred_at": occurred_at,
+        }
+        if occurred_at <= at - timedelta(minutes=15):
+            document["late"] = True
+        documents.append(document)
+    if documents:
+        await database.events.insert_many(documents)
+
+
+EVENTS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "age": st.one_of(
+                st.sampled_from([0, 290, 299.999, 300, 310, 890, 899.999, 900, 910, 7200]),
+                st.integers(0, 1_000_000).map(lambda milliseconds: milliseconds / 1000),
+                st.integers(0, 12_000).map(lambda milliseconds: milliseconds / 1000),
+            ),
+            "user_id": st.sampled_from(["a", "b", "$c", "\u00fc"]),
+            "event_type": st.sampled_from(["page_view", "page_view", "click"]),
+            "page_url": st.sampled_from(["/", "/a", "/$b.c"]),
+        },
+        optional={"session_id": st.sampled_from(["1", "2", "$3", "\u4e2d"])},
+    ),
+    max_size=8,
+)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("arrive"), EVENTS),
+        st.tuples(st.just("pass"), st.integers(1, 25_000)),
+        st.tuples(st.just("pass"), st.sampled_from([10_000, 60_000, 299_999, 900_000, 4_000_000])),
+        st.tuples(st.just("fold"), st.none()),
+        st.tuples(st.just("fold twice at once"), st.none()),
+        st.tuples(st.just("die while folding"), st.integers(0, 8)),
+        st.tuples(st.just("forget"), st.none()),
+        st.tuples(st.just("land late"), EVENTS),
+        st.tuples(st.just("land very late"), EVENTS),
+    ),
+    min_size=3,
+    max_size=14,
+)
+
+
+class KilledError(Exception):
+    """The process was killed here."""
+
+
+class Mortal:
+    """The rollups behind a process that dies at its n-th operation on them."""
+
+    def __init__(self, rollups: Collection, operations: int) -> None:
+        self._rollups = rollups
+        self._left = operations
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        """Count an operation, and die at the last."""
+        if self._left == 0:
+            raise KilledError
+        self._left -= 1
+        return cast("Callable[..., Any]", getattr(self._rollups, name))
+
+
+async def take(database: Database, clock: FakeClock, step: str, value: Any) -> None:
+    match step:
+        case "arrive":
+            await arrive(database, clock.now, value)
+        case "pass":
+            clock.advance(milliseconds=value)
+        case "fold":
+            await fold(database, clock)
+        case "fold twice at once":
+            await asyncio.gather(fold(database, clock), fold(database, clock))
+        case "die while folding":
+            rollups = database.rollups
+            database.rollups = cast("Collection", Mortal(rollups, value))
+            try:
+                await fold(database, clock)
+            except KilledError:
+                pass
+            finally:
+                database.rollups = rollups
+        case "forget":
+            await database.rollups.delete_many({})
+        case "land late":
+            await arrive(database, clock.now - timedelta(seconds=20), value)
+        case "land very late":
+            await arrive(database, clock.now - timedelta(minutes=4), value)
+            await fold(database, clock)
+            await audit(database, clock)
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(steps=STEPS)
+async def test_every_metric_is_exact_whatever_became_of_the_rollups(
+    database: Database, steps: Sequence[tuple[str, Any]]
+) -> None:
+    await database.events.delete_many({})
+    await database.rollups.delete_many({})
+    clock = FakeClock()
+    for step, value in steps:
+        await take(database, clock, step, value)
+        await assert_exact(database, clock.now)
+    await fold(database, clock)
+    assert await chain_at(database, clock.now)
+    await assert_exact(database, clock.now)
+    await assert_exact(database, clock.now + timedelta(seconds=7))
+
+
+async def test_answers_come_from_rollups_and_not_from_raw_events(database: Database) -> None:
+    clock = FakeClock()
+    await arrive(database, clock.now - timedelta(seconds=40), [event(age=0)])
+    await fold(database, clock)
+    await database.events.delete_many({})
+    rollup = (await chain_at(database, clock.now + timedelta(seconds=45)))[:1]
+    assert rollup == []  # a chain that disagrees with the arrivals serves nobody
+    await arrive(database, clock.now - timedelta(seconds=40), [event(age=0, page_url="/other")])
+    assert (await shown(database, clock.now))["pages"] == [("/", 1)]
+
+
+async def test_an_event_is_in_the_answer_at_once(database: Database) -> None:
+    clock = FakeClock()
+    for _ in range(30):
+        await arrive(database, clock.now, [event(age=0.5)])
+        await assert_exact(database, clock.now)
+        clock.advance(milliseconds=1300)
+        await fold(database, clock)
+    assert len(await chain_at(database, clock.now)) > 3
+
+
+async def test_an_hour_s_outage_is_caught_up_in_bounded_steps(database: Database) -> None:
+    clock = FakeClock()
+    await arrive(database, clock.now, [event(age=0)])
+    await fold(database, clock)
+    clock.advance(hours=1)
+    await arrive(database, clock.now - timedelta(minutes=10), [event(age=0)])
+    made = await fold(database, clock)
+    assert made == LONGEST / MOST
+    await assert_exact(database, clock.now)
+
+
+async def test_many_pages_and_sessions_spread_over_documents(database: Database) -> None:
+    clock = FakeClock()
+    pages = [event(age=1, page_url=f"/{n}") for n in range(2500)]
+    sessions = [event(age=1, user_id="one", session_id=f"{n}") for n in range(6000)]
+    await arrive(database, clock.now - timedelta(seconds=20), pages + sessions)
+    await fold(database, clock)
+    assert await database.rollups.count_documents({"bucket": {"$ne": None}}) >= 3
+    metrics = await compute_metrics(database, clock.now)
+    assert (metrics.page_views.total, metrics.page_views.pages) == (8500, 2501)
+    assert metrics.active_sessions.users[0].sessions == 6000
+
+
+async def test_a_lease_has_one_holder_until_it_ends(database: Database) -> None:
+    clock = FakeClock()
+    first, second = (
+        Lease(database.leases, "rollup", timedelta(seconds=30), clock) for _ in range(2)
+    )
+    assert await first.take()
+    assert not await second.take()
+    assert await first.take()
+    await first.release()
+    assert await second.take()
+    assert not await first.take()
+    clock.advance(seconds=30)
+    assert await first.take()
+
+
+async def test_a_mongodb_that_hangs_up_leaves_the_old_rollups(database: Database) -> None:
+    clock = FakeClock()
+    await arrive(database, clock.now - timedelta(seconds=30), [event(age=0)])
+    await fold(database, clock)
+    clock.advance(seconds=10)
+    before = await chain_at(database, clock.now)
+
+    class Broken(Mortal):
+        def __getattr__(self, name: str) -> Callable[..., Any]:
+            raise AutoReconnect(name)
+
+    rollups, database.rollups = database.rollups, cast("Collection", Broken(database.rollups, 0))
+    with pytest.raises(AutoReconnect):
+        await fold(database, clock)
+    database.rollups = rollups
+    assert await chain_at(database, clock.now) == before
+
+
+def event(**fields: Any) -> dict[str, Any]:
+    return {"user_id": "u", "event_type": "page_view", "page_url": "/", "session_id": "s"} | fields

@@ -1,0 +1,79 @@
+"""One computation for many viewers, in one process and across processes."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from shared import shared_metrics
+from shared.database import Client, Database
+from shared.metrics import compute_metrics
+from shared.rollups import published
+from shared.shared_metrics import SharedMetrics
+from tests.conftest import FakeClock
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """List the computations, each of which takes a while."""
+    computed = []
+
+    async def compute(database: Database, at: Any) -> Any:
+        computed.append(at)
+        await asyncio.sleep(0.05)
+        return await compute_metrics(database, at)
+
+    monkeypatch.setattr(shared_metrics, "compute_metrics", compute)
+    return computed
+
+
+async def test_many_viewers_of_many_processes_cost_one_computation(
+    mongodb: Client, database: Database, computed: list[Any]
+) -> None:
+    clock = FakeClock()
+    processes = [SharedMetrics(Database(mongodb, database.name, 86400), clock) for _ in range(4)]
+    answers = await asyncio.gather(*[one.get() for one in processes for _ in range(25)])
+    assert len(computed) == 1
+    assert {answer.as_of for answer in answers} == {clock.now}
+    clock.advance(seconds=1)
+    await asyncio.gather(*[one.get() for one in processes])
+    assert len(computed) == 2
+
+
+async def test_whoever_died_computing_is_waited_for_no_longer_than_three_seconds(
+    database: Database, computed: list[Any]
+) -> None:
+    clock = FakeClock()
+    dead = SharedMetrics(database, clock)
+    assert await dead._lease.take()
+    waiting = asyncio.create_task(SharedMetrics(database, clock).get())
+    while not waiting.done():
+        await asyncio.sleep(0.01)
+        clock.advance(seconds=0.5)
+    assert len(computed) == 1
+
+
+async def test_a_failed_computation_is_tried_again_by_the_next_reader(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics = SharedMetrics(database, FakeClock())
+
+    async def fail(_database: Database, _at: Any) -> Any:
+        raise RuntimeError("out of luck")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shared_metrics, "compute_metrics", fail)
+        with pytest.raises(RuntimeError):
+            await metrics.get()
+    assert (await metrics.get()).active_users.count == 0
+
+
+async def test_readers_roll_up_where_no_schedule_does(database: Database) -> None:
+    clock = FakeClock()
+    metrics = SharedMetrics(database, clock)
+    await metrics.get()
+    assert metrics._tending
+    await metrics._tending
+    assert await published(database, clock.now)
