@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import ROOT, running_service
 from tests.doors.exchange import SETTINGS, Answer, Door, Request
-from tests.doors.gateway import FUNCTIONS, SCHEDULED, Gateway
+from tests.doors.gateway import FUNCTIONS, SCHEDULED, Gateway, Invoke
 from tests.doors.replica_set import ReplicaSet, replica_set
 from tests.doors.runtime_api import Lambda
 
@@ -49,8 +49,8 @@ def router_door(uri: str) -> Iterator[Door]:
 
 
 @contextlib.contextmanager
-def handlers_door(uri: str) -> Iterator[Door]:
-    """Open the handlers, all in one process, behind a gateway. A warning there is an error."""
+def handlers(uri: str) -> Iterator[Invoke]:
+    """Run all handlers in one process and on one loop. A warning there is an error."""
     process = subprocess.Popen(
         [sys.executable, "-W", "error", "-m", "tests.doors.handlers"],
         cwd=ROOT,
@@ -69,18 +69,32 @@ def handlers_door(uri: str) -> Iterator[Door]:
         return json.loads(lines_out.readline())
 
     with process:
-        invoke("rollup", SCHEDULED)
-        yield Gateway(invoke)
+        yield invoke
         process.stdin.close()
         assert process.wait(30) == 0
 
 
 @contextlib.contextmanager
-def lambda_door(uri: str) -> Iterator[Door]:
-    """Open the functions under AWS's runtime client, a process each, behind a gateway."""
+def environments(uri: str) -> Iterator[Invoke]:
+    """Run each function in an environment of its own, under AWS's runtime client."""
     with contextlib.closing(Lambda(settings_for(uri))) as functions:
-        functions.invoke("rollup", SCHEDULED)
-        yield Gateway(functions.invoke)
+        yield functions.invoke
+
+
+@contextlib.contextmanager
+def handlers_door(uri: str) -> Iterator[Door]:
+    """Open the handlers, behind a gateway. The schedule makes the indexes."""
+    with handlers(uri) as invoke:
+        invoke("rollup", SCHEDULED)
+        yield Gateway(invoke)
+
+
+@contextlib.contextmanager
+def lambda_door(uri: str) -> Iterator[Door]:
+    """Open the functions under AWS's runtime client, behind a gateway."""
+    with environments(uri) as invoke:
+        invoke("rollup", SCHEDULED)
+        yield Gateway(invoke)
 
 
 @pytest.fixture(scope="session")

@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 WRITER, READER, GREEDY = "writer-key", "reader-key", "greedy-key"
-CLIENT_LIMIT = 900  # events a day for each key: below the longest batch, beyond what WRITER sends
+# Events a year for each key: below the longest batch, beyond what WRITER sends. A year, so that no
+# window ends while a test looks.
+CLIENT_LIMIT = 900
 SETTINGS = {
     "FOOTFALL_WRITE_KEYS": f"{WRITER},{GREEDY}",
     "FOOTFALL_READ_KEYS": READER,
-    "FOOTFALL_RATE_LIMIT": f"{CLIENT_LIMIT}/day",
+    "FOOTFALL_RATE_LIMIT": f"{CLIENT_LIMIT}/year",
     "FOOTFALL_RATE_LIMIT_STORAGE": "mongodb",
     "FOOTFALL_LOG_LEVEL": "warning",
 }
