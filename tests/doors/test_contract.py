@@ -85,6 +85,7 @@ REFUSED = {
     "many rejections": (get("/v1/rejections?limit=many"), 422, "invalid-parameter"),
     "a user with a long name": (get(USER + "u" * 129), 422, "invalid-parameter"),
     "a user with a NUL": (get(USER + "a%00b"), 422, "invalid-parameter"),
+    "a user with a line break": (get(USER + "a%0Ab"), 422, "invalid-parameter"),
     "a path of nobody": (get("/v1/nothing"), 404, "not-found"),
     "a slash too many": (get("/v1/metrics/"), 404, "not-found"),
     "an asset of nobody": (get("/assets/nothing.js"), 404, "not-found"),
