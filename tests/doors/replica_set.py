@@ -1,6 +1,7 @@
 """Three mongods that hold the same data, for tests that lose one of them."""
 
 import contextlib
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -41,14 +42,18 @@ class Node:
             preexec_fn=end_with_parent,  # noqa: PLW1509 - one system call
         )
 
+    def freeze(self) -> None:
+        """Let it keep its connections and answer nothing, as a machine that hangs."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._process.send_signal(signal.SIGCONT)
+
     def kill(self) -> None:
         """Kill the process, as a machine that is lost."""
         self._process.kill()
         self._process.wait()
-
-    def stop(self) -> None:
-        """End the process, however it is."""
-        self.kill()
 
     @contextlib.contextmanager
     def client(self) -> Iterator[pymongo.MongoClient[dict[str, Any]]]:
@@ -75,16 +80,19 @@ class ReplicaSet:
             "members": members,
             "settings": {"electionTimeoutMillis": 1500, "heartbeatIntervalMillis": 500},
         }
+        for node in reversed(self.nodes):  # they must all listen by then
+            with node.client() as client:
+                client.admin.command("ping")
         with self.nodes[0].client() as client:
             client.admin.command("replSetInitiate", configuration)
 
-    def primary(self) -> Node:
+    def primary(self, other_than: Node | None = None) -> Node:
         """Wait for a primary that a majority has elected."""
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
             for node in self.nodes:
                 with contextlib.suppress(PyMongoError):
-                    if self._answers_as_primary(node):
+                    if node is not other_than and self._answers_as_primary(node):
                         return node
             time.sleep(0.1)
         return pytest.fail("no primary within a minute")
@@ -109,7 +117,7 @@ def replica_set(folder: Path) -> Iterator[ReplicaSet]:
         nodes = []
         for number in range(3):
             nodes.append(Node(folder / str(number)))
-            running.callback(nodes[-1].stop)
+            running.callback(nodes[-1].kill)
         nodes_together = ReplicaSet(nodes)
         nodes_together.initiate()
         nodes_together.primary()
