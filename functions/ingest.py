@@ -20,11 +20,12 @@ async def post_events(request: Request) -> Response:
     """Answer 202 with a receipt once every valid event is durable, else with a problem."""
     service = resources_of(request)
     client = service.keys.identify(request, Scope.WRITE)
-    body = await read_body(request)
+    body = await read_body(request, service.read_budget)
     values = batch_of(parse_body(body, header(request.scope, b"content-type")))
     headers = await service.rate_limits.charge(client, len(values))
     received_at = service.clock()
     batch = sort_events(values, received_at, service.new_id)
+    del values  # parsed JSON can be 20 times its text; while MongoDB writes only the events stay
     stored = await service.event_log.append(batch.events, len(body))
     await service.rejections.keep(batch.refusals, received_at)
     receipt = Receipt(

@@ -3,6 +3,7 @@
 from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -26,6 +27,21 @@ from shared.schema import (
 from shared.snapshots import read_history
 
 _IDENTIFIER: Final = TypeAdapter[str](Identifier)
+
+
+class _Text(Convertor[str]):
+    """The rest of a path, whatever it holds: Starlette's own `path` ends at a line break."""
+
+    regex = r"[\s\S]*"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("text", _Text())
 
 
 def reader(request: Request) -> Resources:
@@ -103,7 +119,7 @@ routes: list[BaseRoute] = [
     Route("/v1/metrics/active-users", get_active_users),
     Route("/v1/metrics/page-views", get_page_views),
     Route("/v1/metrics/active-sessions", get_active_sessions),
-    Route("/v1/metrics/active-sessions/{user_id:path}", get_sessions_of_user),
+    Route("/v1/metrics/active-sessions/{user_id:text}", get_sessions_of_user),
     Route("/v1/metrics/history", get_history),
     Route("/v1/rejections", get_rejections),
 ]

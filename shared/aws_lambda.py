@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from functools import cache
 from typing import Any
+from urllib.parse import quote
 
 from mangum import Mangum
 from starlette.applications import Starlette
@@ -29,9 +30,19 @@ def http_handler(app: Starlette) -> Handler:
 
     def handler(event: Any, context: Any) -> Any:  # noqa: ANN401 - AWS's own shapes
         asyncio.set_event_loop(_loop())  # the runtime may have left another one
-        return adapter()(event, context)
+        return adapter()(_with_encoded_path(event), context)
 
     return handler
+
+
+def _with_encoded_path(event: Any) -> Any:  # noqa: ANN401 - AWS's own shapes
+    """Encode the path again: an HTTP API has decoded it, and Mangum decodes what it is given.
+
+    Decoded twice, `a%252Fb` would name the user `a/b` in place of `a%2Fb`.
+    """
+    context = event["requestContext"]
+    http = {**context["http"], "path": quote(context["http"]["path"])}
+    return {**event, "requestContext": {**context, "http": http}}
 
 
 def task_handler(task: Callable[[Any, Any], Coroutine[Any, Any, Any]]) -> Handler:

@@ -7,7 +7,7 @@ from pydantic.json_schema import models_json_schema
 
 from shared.api import OPERATIONS, Operation
 from shared.problems import Failure
-from shared.schema import MAX_BATCH, Event, ProblemDocument
+from shared.schema import MAX_BATCH, Event, Identifier, ProblemDocument
 
 Schema = dict[str, Any]
 
@@ -64,7 +64,7 @@ def _describe(operation: Operation) -> Schema:
 def _parameters(operation: Operation) -> list[Schema]:
     parameters = []
     if "{user_id}" in operation.path:
-        schema = {"type": "string", "minLength": 1, "maxLength": 128}
+        schema = TypeAdapter(Identifier).json_schema()
         parameters.append({"name": "user_id", "in": "path", "required": True, "schema": schema})
     if operation.parameter:
         number = operation.parameter

@@ -14,6 +14,7 @@ from shared.problems import (
     CONTENT_CODING,
     INCOMPLETE_BODY,
     MEDIA_TYPE,
+    OVERLOADED,
     SLOW_BODY,
     TOO_LARGE,
     Problem,
@@ -21,6 +22,8 @@ from shared.problems import (
 from shared.request_context import header
 
 MAX_BODY: Final = 1_048_576  # bytes, before and after decompression
+MAX_READING: Final = 64 * 1_048_576  # bytes of all bodies that are half read
+UNCOUNTED: Final = 65_536  # bytes of each body: uvicorn takes as much from a connection unasked
 BODY_SECONDS: Final = 20.0  # a slower client is holding a connection, not sending a megabyte
 
 JSON: Final = "application/json"
@@ -35,8 +38,29 @@ class NotJson:
     reason: str
 
 
-async def read_body(request: Request) -> bytes:
-    """Read and decompress the body; a 400, 408, 413 or 415 problem says what was wrong with it."""
+class ReadBudget:
+    """Bounds the bytes of the bodies that are being read at once, for there may be many clients.
+
+    Only what a body has beyond `UNCOUNTED` bytes counts, so that small requests pass while slow
+    clients hold as many large ones as may be.
+    """
+
+    def __init__(self, limit: int = MAX_READING) -> None:
+        self._left = limit
+
+    def take(self, size: int) -> None:
+        """Count `size` more bytes; a 503 problem says that there are too many."""
+        if size > self._left:
+            raise Problem(OVERLOADED, "Too many large bodies are being read; send smaller ones")
+        self._left -= size
+
+    def give_back(self, size: int) -> None:
+        """Count `size` bytes no longer."""
+        self._left += size
+
+
+async def read_body(request: Request, budget: ReadBudget) -> bytes:
+    """Read and decompress the body; a 400, 408, 413, 415 or 503 problem says why it cannot be."""
     coding = header(request.scope, b"content-encoding").strip().lower()
     if coding not in {"identity", "gzip", "x-gzip", ""}:
         raise Problem(
@@ -49,7 +73,7 @@ async def read_body(request: Request) -> bytes:
         raise _too_large()
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            body = await _read(request)
+            body = await _read(request, budget)
     except TimeoutError:
         raise Problem(SLOW_BODY, f"The body did not arrive within {BODY_SECONDS:.0f} s") from None
     except ClientDisconnect:
@@ -57,14 +81,20 @@ async def read_body(request: Request) -> bytes:
     return _gunzip(body) if "gzip" in coding else body
 
 
-async def _read(request: Request) -> bytes:
+async def _read(request: Request, budget: ReadBudget) -> bytes:
     chunks = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > MAX_BODY:
-            raise _too_large()
-        chunks.append(chunk)
+    size = counted = 0
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > MAX_BODY:
+                raise _too_large()
+            if size > UNCOUNTED:
+                budget.take(size - UNCOUNTED - counted)
+                counted = size - UNCOUNTED
+            chunks.append(chunk)
+    finally:
+        budget.give_back(counted)
     return b"".join(chunks)
 
 

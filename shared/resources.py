@@ -14,6 +14,7 @@ from shared.event_log import EventLog
 from shared.rate_limits import RateLimits
 from shared.rate_storage import MemoryWindows, MongoWindows
 from shared.rejections import RejectionLog
+from shared.request_body import ReadBudget
 from shared.settings import Settings, read_settings
 from shared.shared_metrics import SharedMetrics
 from shared.telemetry import watch_queue
@@ -28,6 +29,7 @@ class Resources:
     new_id: Callable[[], object]
     keys: Keys
     database: Database
+    read_budget: ReadBudget
     event_log: EventLog
     rejections: RejectionLog
     rate_limits: RateLimits
@@ -63,6 +65,7 @@ def open_resources(
         new_id=new_id,
         keys=Keys(settings.write_keys, settings.read_keys),
         database=database,
+        read_budget=ReadBudget(),
         event_log=event_log,
         rejections=RejectionLog(database.rejections, clock),
         rate_limits=RateLimits(settings.rate_limit, settings.total_rate_limit, windows),

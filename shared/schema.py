@@ -31,6 +31,9 @@ _NO_CONTROL: Final = r"^[^\x00-\x1f\x7f-\x9f]*$"
 _EVENT_TYPE: Final = r"^[A-Za-z0-9_.:-]*$"
 _PROPERTY_KEY: Final = r"^[^$.\x00-\x1f\x7f-\x9f][^.\x00-\x1f\x7f-\x9f]*$"
 _PAGE: Final = re.compile(r"/|https?://[^/?#\s]", re.IGNORECASE)
+_PAGE_DESCRIBED: Final = (  # the same with _NO_CONTROL, as one pattern for the API's description
+    r"^(/|[Hh][Tt][Tt][Pp][Ss]?://[^/?#\s\x00-\x1f\x7f-\x9f])[^\x00-\x1f\x7f-\x9f]*$"
+)
 _INSTANT: Final = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:[Zz]|[+-]\d\d(?::?\d\d)?)", re.ASCII
 )
@@ -115,7 +118,8 @@ PageUrl = Annotated[
     AfterValidator(_check_page),
     Field(
         description="a string of 1 to 2048 characters, no control characters: a path that starts "
-        "with / or an absolute http(s) URL"
+        "with / or an absolute http(s) URL",
+        json_schema_extra={"pattern": _PAGE_DESCRIBED},
     ),
 ]
 EventId = Annotated[
@@ -145,6 +149,7 @@ Properties = Annotated[
         description="a flat object of at most 20 strings, numbers, booleans or nulls; keys of 1 to "
         "64 characters without a leading $, a dot or control characters; strings up to 512 "
         "characters",
+        json_schema_extra={"additionalProperties": False},  # beside keys of that pattern
     ),
 ]
 

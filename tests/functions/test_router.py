@@ -172,7 +172,7 @@ async def test_the_description_names_every_route_and_resolves(service: Service) 
     described = await service.get("/openapi.json")
     assert described == document()
     served = {
-        (method, re.sub(r":path", "", route.path))
+        (method, route.path_format)
         for route in routes
         if isinstance(route, Route)
         for method in (route.methods or set()) - {"HEAD"}

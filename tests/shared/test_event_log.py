@@ -39,9 +39,11 @@ class Connection:
         if fault == "lost request":
             raise AutoReconnect("connection closed")
         self.writes.append(len(documents))
-        await self._events.insert_many(documents, ordered=ordered)
-        if fault == "lost answer":
-            raise AutoReconnect("connection closed")
+        try:
+            await self._events.insert_many(documents, ordered=ordered)
+        finally:  # an answer that tells of duplicates is lost like any other
+            if fault == "lost answer":
+                raise AutoReconnect("connection closed")
 
     def find(self, *arguments: Any) -> Any:
         """Read as the driver does."""

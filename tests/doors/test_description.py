@@ -1,0 +1,38 @@
+"""The API answers as `/openapi.json` says, whatever is sent: schemathesis makes it up."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+
+from shared.api import OPERATIONS
+from tests.conftest import ROOT
+from tests.doors.exchange import event
+
+EXAMPLES = 60  # for each operation, besides those for each edge of its schema
+
+
+def test_every_operation_answers_as_described(fresh_service_url: str, tmp_path: Path) -> None:
+    shown = [event(user_id=f"u{n}", session_id=f"s{n}", page_url=f"/{n}") for n in range(20)]
+    sent = httpx.post(f"{fresh_service_url}/v1/events", json=[*shown, {}])
+    assert sent.status_code == 202
+    description = tmp_path / "openapi.json"  # read from its address, it would not call that
+    description.write_bytes(httpx.get(f"{fresh_service_url}/openapi.json").content)
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "schemathesis.cli", "run", str(description)),
+            *("--url", fresh_service_url),
+            *("--max-examples", str(EXAMPLES), "--generation-deterministic", "--no-color"),
+            *("--checks", "all", "--continue-on-failure"),
+        ],
+        cwd=tmp_path,
+        env=os.environ
+        | {"SCHEMATHESIS_HOOKS": "tests.doors.past_instants", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert f"Tested: {len(OPERATIONS)}" in done.stdout, done.stdout

@@ -1,0 +1,140 @@
+"""MongoDB slow, stopped, killed or frozen in the middle of writes, under a stream of requests."""
+
+import asyncio
+import contextlib
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pymongo
+import pytest
+
+from tests.conftest import running_service
+from tests.faults.clients import Account, Clients
+from tests.faults.mongod import Mongod, running_mongod
+
+pytestmark = pytest.mark.anyio
+
+LONGEST_ANSWER = 15.0  # seconds: 5 in the queue, 5 for a write, 5 for its second attempt
+SLACK = 2.0  # seconds, for two busy cores
+MOST_MEMORY = 100  # MiB more than before the fault
+RETURN = 5.0  # seconds from MongoDB's return to the first 202
+
+Fault = Callable[[Mongod], Awaitable[None]]
+
+
+@pytest.fixture(scope="module")
+def mongod() -> Iterator[Mongod]:
+    with (
+        tempfile.TemporaryDirectory(prefix="faults-") as folder,
+        running_mongod(Path(folder)) as started,
+    ):
+        yield started
+
+
+@pytest.fixture(scope="module")
+def service(mongod: Mongod) -> Iterator[tuple[str, psutil.Process]]:
+    """Run one service for all faults; it is never restarted."""
+    unlimited = "100000000/second"
+    before = set(psutil.Process().children())
+    with running_service(
+        FOOTFALL_MONGODB_URI=mongod.uri,
+        FOOTFALL_RATE_LIMIT=unlimited,
+        FOOTFALL_TOTAL_RATE_LIMIT=unlimited,
+    ) as url:
+        [process] = set(psutil.Process().children()) - before
+        yield url, process
+
+
+async def crawl(mongod: Mongod) -> None:
+    await asyncio.to_thread(mongod.crawl, 4)
+
+
+async def stop_and_start(mongod: Mongod) -> None:
+    await asyncio.to_thread(mongod.stop)
+    await asyncio.sleep(2)
+    mongod.start()
+
+
+async def kill_and_start(mongod: Mongod) -> None:
+    await asyncio.to_thread(mongod.kill)
+    mongod.start()
+
+
+async def freeze_briefly(mongod: Mongod) -> None:
+    mongod.freeze()
+    await asyncio.sleep(2)
+    mongod.thaw()
+
+
+async def freeze_beyond_the_second_attempt(mongod: Mongod) -> None:
+    mongod.freeze()
+    await asyncio.sleep(12)
+    mongod.thaw()
+
+
+@pytest.mark.parametrize(
+    ("fault", "refuses"),
+    [
+        (crawl, False),
+        (stop_and_start, True),
+        (kill_and_start, False),
+        (freeze_briefly, False),
+        (freeze_beyond_the_second_attempt, True),
+    ],
+)
+async def test_every_request_is_answered_and_every_acknowledged_event_is_stored_once(
+    mongod: Mongod, service: tuple[str, psutil.Process], fault: Fault, *, refuses: bool
+) -> None:
+    url, process = service
+    # 48 clients with 500 events each are more than the 20,000 events that may wait.
+    clients = Clients(url, fault.__name__, crowd=48, batch=500)
+    async with clients.sending() as account, watched_memory(process) as memory:
+        await next_acknowledgement(account)
+        await fault(mongod)
+        await next_acknowledgement(account)
+    assert set(account.statuses) <= {202, 503}
+    assert account.without_retry_after == 0
+    assert account.slowest < LONGEST_ANSWER + SLACK
+    assert not refuses or account.statuses[503]
+    assert max(memory) - memory[0] < MOST_MEMORY
+    check_stored(mongod.uri, fault.__name__, account)
+
+
+async def next_acknowledgement(account: Account) -> None:
+    """Wait for one more 202."""
+    account.taken.clear()
+    async with asyncio.timeout(RETURN):
+        await account.taken.wait()
+
+
+@contextlib.asynccontextmanager
+async def watched_memory(process: psutil.Process) -> AsyncIterator[list[float]]:
+    """Give the resident memory (MiB) of a process, ten times a second."""
+    seen: list[float] = []
+
+    async def watch() -> None:
+        while True:
+            seen.append(process.memory_info().rss / 1_048_576)
+            await asyncio.sleep(0.1)
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield seen
+    finally:
+        watching.cancel()
+
+
+def check_stored(uri: str, name: str, account: Account) -> None:
+    """Hold what clients were told against what MongoDB holds."""
+    client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(uri)
+    found = client.footfall.events.find({"user_id": {"$regex": f"^{name}"}}, {"user_id": 1})
+    stored = Counter(document["user_id"] for document in found)
+    client.close()
+    assert account.acknowledged <= stored.keys()
+    assert max(stored.values()) == 1
+    assert stored.keys() <= account.acknowledged | account.lost
+    assert account.accepted <= len(stored)
