@@ -48,37 +48,36 @@ class SharedMetrics:
         return asked_at - FRESH_FOR < metrics.as_of <= self._clock()
 
     async def _refresh(self, asked_at: datetime) -> None:
-        """Take what another process has just computed, or compute, or wait for who does."""
+        """Compute, or wait for the process that does and take what it computed."""
         try:
-            waiting_ends_at = asked_at + _TERM
-            while True:
-                stored = await self._stored()
-                if stored and self._is_fresh(stored, asked_at):
-                    self._latest = stored
-                    return
-                if await self._lease.take():
-                    break
-                if self._clock() >= waiting_ends_at:
-                    break
+            while not await self._lease.take() and self._clock() < asked_at + _TERM:
                 await asyncio.sleep(_POLL)
-            await self._compute(self._clock())
+                if await self._adopt(asked_at):
+                    return
+            try:
+                if not await self._adopt(asked_at):  # the last holder may have finished just now
+                    await self._compute(self._clock())
+            finally:
+                await self._lease.release()
+            await self._tend(asked_at)
         finally:
             self._computing = None
 
     async def _compute(self, at: datetime) -> None:
-        try:
-            self._latest = await compute_metrics(self._database, at)
-            document = self._latest.model_dump(mode="python") | {"_id": "metrics"}
-            async with write_deadline():
-                await self._database.latest.replace_one({"_id": "metrics"}, document, upsert=True)
-        finally:
-            await self._lease.release()
-        await self._tend(at)
+        self._latest = await compute_metrics(self._database, at)
+        document = self._latest.model_dump(mode="python") | {"_id": "metrics"}
+        async with write_deadline():
+            await self._database.latest.replace_one({"_id": "metrics"}, document, upsert=True)
 
-    async def _stored(self) -> Metrics | None:
+    async def _adopt(self, asked_at: datetime) -> bool:
+        """Take what another process computed, if it is fresh."""
         async with read_deadline():
             document = await self._database.latest.find_one({"_id": "metrics"})
-        return Metrics.model_validate(document) if document else None
+        stored = Metrics.model_validate(document) if document else None
+        if stored is None or not self._is_fresh(stored, asked_at):
+            return False
+        self._latest = stored
+        return True
 
     async def _tend(self, at: datetime) -> None:
         """Start to roll up where the schedule does not, without keeping anybody waiting."""
