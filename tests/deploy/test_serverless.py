@@ -24,8 +24,8 @@ def routes_of(name: str) -> set[str]:
     The function judges the method itself. The default route, `*`, has no path.
     """
     keys = [it["httpApi"].replace("+}", "}") for it in FUNCTIONS[name]["events"] if "httpApi" in it]
-    assert all(key.startswith("*") for key in keys)
-    return {key.removeprefix("* ") for key in keys} - {"*"}
+    assert all(key == "*" or key.startswith("ANY ") for key in keys)
+    return {key.removeprefix("ANY ") for key in keys} - {"*"}
 
 
 WEB_FUNCTIONS = sorted(name for name in FUNCTIONS if routes_of(name))
