@@ -1,26 +1,30 @@
-"""What an uncached answer costs, by the number of events in its windows."""
+"""What an answer costs by the number of events in its windows, and what rolling up costs."""
 
 import asyncio
 import random
 import statistics
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import psutil
 from bson import ObjectId
 
 from bench.rig import table
 from shared.clock import system_clock
 from shared.database import Database, Document, connect
 from shared.embedded_mongod import embedded_mongod
+from shared.folding import fold
 from shared.metrics import compute_metrics
 
-RUNS = 3
+RUNS = 5
+RATES = (10, 100, 1000)  # events a second, for 15 minutes
 
 
 def uncached() -> None:
-    """Every metric at once, over 20,000 users, 60,000 sessions and 500 pages; median of 3."""
+    """Every metric at once, from raw events and from rollups; 20,000 users, 500 pages."""
     with tempfile.TemporaryDirectory() as folder, embedded_mongod(Path(folder)) as uri:
         asyncio.run(_measure(uri))
 
@@ -28,27 +32,55 @@ def uncached() -> None:
 async def _measure(uri: str) -> None:
     rows = []
     client = connect(uri)
-    for count in (9_000, 90_000, 900_000):
-        database = Database(client, f"bench_{count}", event_retention=86400)
+    for rate in RATES:
+        database = Database(client, f"bench_{rate}", event_retention=86400)
         await database.ensure_indexes()
         at = system_clock()
-        await _fill(database, count, at)
-        took = []
-        for _ in range(RUNS):
-            started = time.perf_counter()
-            await compute_metrics(database, at)
-            took.append(time.perf_counter() - started)
-        rows.append([f"{count:,}", f"{count / 900:,.0f}", f"{statistics.median(took):.3f} s"])
+        await _fill(database, rate * 900, at)
+        raw = await _median(lambda d=database, t=at: compute_metrics(d, t))  # type: ignore[misc]
+        await fold(database, lambda t=at: t - timedelta(seconds=10))  # type: ignore[misc]
+        before, started = _mongod_seconds(), time.perf_counter()
+        await fold(database, lambda t=at: t)  # type: ignore[misc]
+        took, used = time.perf_counter() - started, _mongod_seconds() - before
+        rolled = await _median(lambda d=database, t=at: compute_metrics(d, t))  # type: ignore[misc]
+        size = (await client[database.name].command("collStats", "rollups"))["storageSize"]
+        rows.append(
+            [
+                f"{rate * 900:,}",
+                f"{rate:,}",
+                f"{raw * 1000:,.0f} ms",
+                f"{rolled * 1000:,.0f} ms",
+                f"{raw / rolled:.1f}",
+                f"{took * 1000:,.0f} ms",
+                f"{used / 10:.1%}",
+                f"{size / 1_048_576:.1f} MB",
+            ]
+        )
     client.close()
-    table(["events in 15 minutes", "a second", "every metric"], rows)
+    header = ["events in 15 minutes", "a second", "from raw events", "from rollups", "ratio"]
+    table([*header, "folding 10 s", "of a core", "rollups stored"], rows)
+
+
+async def _median(compute: Callable[[], Awaitable[object]]) -> float:
+    took = []
+    for _ in range(RUNS):
+        started = time.perf_counter()
+        await compute()
+        took.append(time.perf_counter() - started)
+    return statistics.median(took)
+
+
+def _mongod_seconds() -> float:
+    processes = psutil.Process().children(recursive=True)
+    times = [p.cpu_times() for p in processes if "mongod" in p.name()]
+    return sum(it.user + it.system for it in times)
 
 
 async def _fill(database: Database, count: int, at: datetime) -> None:
     chance = random.Random(count)
-    events = database.events
     for start in range(0, count, 5000):
         batch = [_event(chance, at) for _ in range(min(5000, count - start))]
-        await events.insert_many(batch, ordered=False)
+        await database.events.insert_many(batch, ordered=False)
 
 
 def _event(chance: random.Random, at: datetime) -> Document:

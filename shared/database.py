@@ -21,7 +21,6 @@ Collection = AsyncIOMotorCollection[Document]
 
 SNAPSHOT_RETENTION: Final = 172_800  # seconds: history reaches back a day, kept twice that
 REJECTION_RETENTION: Final = 86_400
-ROLLUP_RETENTION: Final = 1_800  # twice the longest window
 
 MAX_READ_SECONDS: Final = 15
 _INDEX_OPTIONS_CONFLICT: Final = 85
@@ -83,7 +82,7 @@ def indexes(event_retention: int) -> Mapping[str, list[IndexModel]]:
         ],
         "rejections": [_ttl("rejected_at", REJECTION_RETENTION)],
         "rollups": [
-            _ttl("made_at", ROLLUP_RETENTION),
+            _ttl("expires_at", 0),
             _index("owner", "bucket", partialFilterExpression={"owner": {"$exists": True}}),
             _index("until", partialFilterExpression={"kind": "rollup"}),
         ],

@@ -7,6 +7,7 @@ import importlib.util
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -58,11 +59,11 @@ def embedded_mongod(data_dir: Path) -> Iterator[str]:
     files = (data_dir / "mongodb").absolute()
     files.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _claim(files), _socket_folder(files) as folder:
-        socket = folder / "mongod.sock"
-        process = _start(find_mongod(), files, socket)
+        path = folder / "mongod.sock"
+        process = _start(find_mongod(), files, path)
         try:
-            _wait_until_up(process, socket, files)
-            yield f"mongodb://{quote(str(socket), safe='')}/?directConnection=true"
+            _wait_until_up(process, path, files)
+            yield f"mongodb://{quote(str(path), safe='')}/?directConnection=true"
         finally:
             _stop(process)
 
@@ -95,7 +96,7 @@ def _socket_folder(files: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _start(mongod: Path, files: Path, socket: Path) -> subprocess.Popen[bytes]:
+def _start(mongod: Path, files: Path, path: Path) -> subprocess.Popen[bytes]:
     log: IO[bytes]
     with (files.parent / "mongod.log").open("ab") as log:
         try:
@@ -103,7 +104,7 @@ def _start(mongod: Path, files: Path, socket: Path) -> subprocess.Popen[bytes]:
                 [
                     str(mongod),
                     *("--dbpath", str(files)),
-                    *("--bind_ip", str(socket)),
+                    *("--bind_ip", str(path)),
                     *("--filePermissions", "0600"),
                     # 2 cores and other tenants: the default takes half of the memory
                     *("--wiredTigerCacheSizeGB", "1"),
@@ -124,7 +125,13 @@ def end_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _wait_until_up(process: subprocess.Popen[bytes], socket: Path, files: Path) -> None:
+def _answers(path: Path) -> bool:
+    """Tell whether somebody listens. The socket is there before that, and after a kill."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
+def _wait_until_up(process: subprocess.Popen[bytes], path: Path, files: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -132,8 +139,8 @@ def _wait_until_up(process: subprocess.Popen[bytes], socket: Path, files: Path) 
                 f"mongod ended with status {process.returncode}, see "
                 f"{files.parent / 'mongod.log'}: {ELSEWHERE}"
             )
-        if socket.exists():
-            return  # mongod makes the socket once it listens
+        if _answers(path):
+            return
         time.sleep(0.05)
     raise MongodError(f"mongod did not start within {_START_SECONDS:.0f} s: {ELSEWHERE}")
 

@@ -10,7 +10,7 @@ from shared import pipelines
 from shared.clock import Clock
 from shared.database import MAX_READ_SECONDS, Database, read_deadline
 from shared.leases import Lease
-from shared.rollups import AUDITED, Rollup, disagreeing, published
+from shared.rollups import AUDITED, KEPT, STATE_KEPT, Rollup, disagreeing, published
 from shared.windows import LONGEST
 
 _LOG: Final = logging.getLogger("footfall.rollup")
@@ -94,7 +94,7 @@ async def _segment(
     database: Database, since: datetime, until: datetime, now: datetime
 ) -> tuple[ObjectId, int]:
     owner = ObjectId()
-    await _run(database, "events", pipelines.segment_of_views(since, until, owner, now))
+    await _run(database, "events", pipelines.segment_of_views(since, until, owner, now + KEPT))
     async with read_deadline():
         counted = database.rollups.aggregate(
             [{"$match": {"owner": owner}}, {"$group": {"_id": None, "n": {"$sum": "$events"}}}]
@@ -107,7 +107,9 @@ async def _state(
     database: Database, previous: ObjectId | None, since: datetime, until: datetime, now: datetime
 ) -> ObjectId:
     owner = ObjectId()
-    await _run(database, "rollups", pipelines.state_of_sessions(previous, since, until, owner, now))
+    kept_until = now + STATE_KEPT
+    pipeline = pipelines.state_of_sessions(previous, since, until, owner, kept_until)
+    await _run(database, "rollups", pipeline)
     return owner
 
 

@@ -16,6 +16,9 @@ from bson import ObjectId
 from shared.database import MAX_READ_SECONDS, Database, Document, read_deadline
 from shared.windows import ACTIVE, LONGEST
 
+KEPT: Final = 2 * LONGEST  # a rollup and its segment
+STATE_KEPT: Final = 2 * ACTIVE  # a state is 60 bytes a session, and made every ten seconds
+
 _KIND: Final = {"kind": "rollup"}
 # How far back from its end a chain is held against the arrivals at each use. An append is answered
 # within 15 s of its arrival, and the chain grows by at most 20 s between two looks.
@@ -37,9 +40,9 @@ class Rollup:
         """Read a published rollup."""
         return cls(*(document[name] for name in ("since", "until", "segment", "state", "events")))
 
-    def document(self, made_at: datetime) -> Document:
+    def document(self, now: datetime) -> Document:
         """Spell a rollup as it is published."""
-        return {"_id": self.until, "made_at": made_at} | _KIND | vars(self)
+        return {"_id": self.until, "expires_at": now + KEPT} | _KIND | vars(self)
 
 
 async def chain_at(database: Database, at: datetime) -> list[Rollup]:

@@ -110,14 +110,14 @@ def state_of_sessions(
     since: datetime,
     until: datetime,
     owner: ObjectId,
-    made_at: datetime,
+    expires_at: datetime,
 ) -> Pipeline:
     """Write every session active at `until` as state `owner`.
 
     On `rollups`, into `rollups`: the state `previous`, and the events that arrived in `(since,
-    until]`. Documents `{owner, made_at, rows: [{user, oldest, sessions: [{id, last}]}]}`; `oldest`
-    is the least `last`. Seeing an event twice changes nothing, so `since` may reach back before
-    `previous`.
+    until]`. Documents `{owner, expires_at, rows: [{user, oldest, sessions: [{id, last}]}]}`, with
+    the least `last` as `oldest`. Seeing an event twice changes nothing, so `since` may reach back
+    before `previous`.
     """
     arrived = {
         "received_at": {"$gt": since, "$lte": until},
@@ -169,7 +169,7 @@ def state_of_sessions(
             "$project": {
                 "_id": 0,
                 "owner": {"$literal": owner},
-                "made_at": {"$literal": made_at},
+                "expires_at": {"$literal": expires_at},
                 "rows": 1,
             }
         },

@@ -98,11 +98,11 @@ def views_of_segments(
 
 
 def segment_of_views(
-    since: datetime, until: datetime, owner: ObjectId, made_at: datetime
+    since: datetime, until: datetime, owner: ObjectId, expires_at: datetime
 ) -> Pipeline:
     """Write the counts of all events that arrived in `(since, until]` as segment `owner`.
 
-    On `events`, into `rollups`: documents `{owner, made_at, bucket, events, rows: [{type, page,
+    On `events`, into `rollups`: documents `{owner, expires_at, bucket, events, rows: [{type, page,
     count}]}`. Events too old for any window at `until` or later have the bucket `None`.
     """
     milliseconds = {"$toLong": "$occurred_at"}
@@ -149,7 +149,7 @@ def segment_of_views(
             "$project": {
                 "_id": 0,
                 "owner": {"$literal": owner},
-                "made_at": {"$literal": made_at},
+                "expires_at": {"$literal": expires_at},
                 "bucket": "$_id.bucket",
                 "events": 1,
                 "rows": 1,
