@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import ingest, reads
+from bench import ingest, reads, sustained
 
 MEASUREMENTS = {
     "single": ingest.single_events,
@@ -10,6 +10,7 @@ MEASUREMENTS = {
     "paced": ingest.paced,
     "flood": ingest.flood,
     "reads": reads.uncached,
+    "sustained": sustained.sustained,
 }
 
 
