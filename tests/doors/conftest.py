@@ -28,7 +28,8 @@ def http_door(url: str) -> Door:
         connection = http.client.HTTPConnection(address, timeout=30)
         with contextlib.closing(connection):
             body: Any = request.body if request.length_told else iter([request.body])
-            connection.request(request.method, request.target, body, dict(request.headers))
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # refused half-way
+                connection.request(request.method, request.target, body, dict(request.headers))
             response = connection.getresponse()
             headers = {name.lower(): value for name, value in response.getheaders()}
             return Answer(response.status, headers, response.read())

@@ -59,7 +59,11 @@ def route_of(method: str, path: str) -> str | None:
     fitting = []
     for key in ROUTES:
         wanted, _, pattern = key.partition(" ")
-        if pattern and wanted in {method, "ANY"} and re.fullmatch(_pattern(pattern), path, re.DOTALL):
+        if (
+            pattern
+            and wanted in {method, "ANY"}
+            and re.fullmatch(_pattern(pattern), path, re.DOTALL)
+        ):
             fitting.append(key)
     if fitting:
         return min(fitting, key=lambda key: ("{" in key, -len(key)))

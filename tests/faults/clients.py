@@ -16,7 +16,7 @@ import httpx
 class Account:
     """What was sent and what was answered, over all clients."""
 
-    statuses: Counter[int] = field(default_factory=Counter)
+    answers: Counter[str] = field(default_factory=Counter)  # "202 accepted", "503 overloaded", …
     without_retry_after: int = 0
     slowest: float = 0.0  # seconds
     accepted: int = 0  # by the answers
@@ -26,10 +26,12 @@ class Account:
 
     def note(self, response: httpx.Response, took: float) -> None:
         """Book one answer."""
-        self.statuses[response.status_code] += 1
+        answer = response.json()
+        kind = answer["type"].removeprefix("/docs#") if "type" in answer else "accepted"
+        self.answers[f"{response.status_code} {kind}"] += 1
         self.slowest = max(self.slowest, took)
         if response.status_code == 202:
-            self.accepted += response.json()["accepted"]
+            self.accepted += answer["accepted"]
         elif "retry-after" not in response.headers:
             self.without_retry_after += 1
 
