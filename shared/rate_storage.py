@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from limits.aio.storage import Storage
 from limits.aio.storage.base import SlidingWindowCounterSupport
 from pymongo import ReturnDocument
-from pymongo.errors import PyMongoError
+from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from shared.clock import Clock
 from shared.database import Collection, write_deadline
@@ -171,14 +171,19 @@ class MongoWindows(SlidingWindows, Storage, SlidingWindowCounterSupport):
 
     async def _count(self, hit: Hit) -> Counter:
         expires_at = self._clock() + timedelta(seconds=2 * hit.expiry)
+        update = count_in_window(hit.window, hit.left, hit.limit, hit.amount, expires_at)
         async with write_deadline():
-            document = await self._collection.find_one_and_update(
-                {"_id": hit.key},
-                count_in_window(hit.window, hit.left, hit.limit, hit.amount, expires_at),
-                upsert=True,
-                return_document=ReturnDocument.AFTER,
-            )
-        return _counter(document)
+            while True:
+                try:
+                    document = await self._collection.find_one_and_update(
+                        {"_id": hit.key},
+                        update,
+                        upsert=True,
+                        return_document=ReturnDocument.AFTER,
+                    )
+                    return _counter(document)
+                except DuplicateKeyError:
+                    continue  # another process made the document first: now it is there
 
     async def _look_up(self, key: str) -> Counter:
         async with write_deadline():
