@@ -36,10 +36,10 @@
     timer ??= setTimeout(send, wait);
   };
 
-  const send = async () => {
+  const send = async (last) => {
     clearTimeout(timer);
     timer = null;
-    if (busy || !queue.length || !allowed()) return;
+    if ((busy && !last) || !queue.length || !allowed()) return;
     busy = true;
     const batch = queue.slice(0, 10);
     const body = JSON.stringify(batch);
@@ -74,7 +74,7 @@
   }
   addEventListener("popstate", view);
   addEventListener("pageshow", (event) => event.persisted && again());
-  document.addEventListener("visibilitychange", () => document.hidden && send());
+  document.addEventListener("visibilitychange", () => document.hidden && send(1));
 
   window.footfall = {
     track,

@@ -15,6 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import pymongo
 import pytest
 
 from functions.router import routes
@@ -83,8 +84,14 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run one real mongod for the whole suite."""
+    """Run one real mongod for the whole suite, which deletes nothing by itself.
+
+    The tests' clock stands still in the past, so that TTL would find everything expired.
+    """
     with embedded_mongod(tmp_path_factory.mktemp("data")) as uri:
+        client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(uri)
+        client.admin.command("setParameter", 1, ttlMonitorEnabled=False)
+        client.close()
         yield uri
 
 

@@ -171,7 +171,8 @@ async def test_offline_is_said_and_back_online_asks_at_once(dashboard: OpenPage)
     await state(page, "Offline")
     await page.clock.run_for(100)
     await expect(page.locator("#announcements")).to_have_text("Offline.")
-    await page.context.set_offline(False)
+    async with page.expect_response(lambda response: response.url.endswith(METRICS)):
+        await page.context.set_offline(False)
     await state(page, "Up to date")
     assert api.asked[METRICS] == 2
 
