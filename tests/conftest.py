@@ -183,24 +183,23 @@ def wait_until_ready(url: str, process: subprocess.Popen[Any]) -> None:
 @pytest.fixture(scope="session")
 def service_url(mongodb_uri: str) -> Iterator[str]:
     """Run one service process for the whole suite, open to every origin, on its own database."""
-    with running_service(
-        FOOTFALL_MONGODB_URI=mongodb_uri,
-        FOOTFALL_DATABASE=f"test_{uuid4().hex}",
-        FOOTFALL_CORS_ORIGINS="*",
-        FOOTFALL_RATE_LIMIT="20000/second",
-        FOOTFALL_TOTAL_RATE_LIMIT="20000/second",
-    ) as url:
+    with open_service(mongodb_uri) as url:
         yield url
 
 
 @pytest.fixture
 def fresh_service_url(mongodb_uri: str) -> Iterator[str]:
     """Run a service process on an empty database, for one test."""
-    with running_service(
+    with open_service(mongodb_uri) as url:
+        yield url
+
+
+def open_service(mongodb_uri: str) -> contextlib.AbstractContextManager[str]:
+    """Run a service process on a database of its own, open to every origin, with a high limit."""
+    return running_service(
         FOOTFALL_MONGODB_URI=mongodb_uri,
         FOOTFALL_DATABASE=f"test_{uuid4().hex}",
         FOOTFALL_CORS_ORIGINS="*",
         FOOTFALL_RATE_LIMIT="20000/second",
         FOOTFALL_TOTAL_RATE_LIMIT="20000/second",
-    ) as url:
-        yield url
+    )
