@@ -13,7 +13,7 @@ import pytest
 from pymongo.errors import AutoReconnect, PyMongoError
 
 from shared.embedded_mongod import end_with_parent, find_mongod
-from tests.conftest import free_port
+from tests.conftest import free_ports
 
 NAME = "three"
 _START_SECONDS = 60
@@ -22,8 +22,8 @@ _START_SECONDS = 60
 class Node:
     """One mongod on a port and a folder of its own, which outlive its process."""
 
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
+    def __init__(self, folder: Path, port: int) -> None:
+        self.port = port
         self.address = f"127.0.0.1:{self.port}"
         self._folder = folder
         folder.mkdir()
@@ -115,8 +115,8 @@ def replica_set(folder: Path) -> Iterator[ReplicaSet]:
     """Run three nodes on folders below `folder`."""
     with contextlib.ExitStack() as running:
         nodes = []
-        for number in range(3):
-            nodes.append(Node(folder / str(number)))
+        for port in free_ports(3):
+            nodes.append(Node(folder / str(port), port))
             running.callback(nodes[-1].kill)
         nodes_together = ReplicaSet(nodes)
         nodes_together.initiate()
