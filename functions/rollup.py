@@ -8,9 +8,9 @@ from typing import Final
 from pymongo.errors import PyMongoError
 
 from shared.aws_lambda import task_handler
-from shared.folding import SETTLE, roll_up
+from shared.folding import SETTLE, STEP, roll_up, settled_at
 from shared.resources import Resources, loop_resources
-from shared.snapshots import EVERY, due_at, store_snapshot
+from shared.snapshots import due_at, store_snapshot
 
 _LOG: Final = logging.getLogger("footfall.rollup")
 _AFTER: Final = SETTLE + timedelta(milliseconds=200)  # what the snapshot counts is then folded
@@ -24,14 +24,14 @@ async def run(service: Resources) -> bool:
 
 
 async def run_schedule(service: Resources) -> None:
-    """Run soon after every whole ten seconds, for ever, whatever MongoDB does meanwhile."""
+    """Run as soon as the next arrivals can be folded, for ever, whatever MongoDB does meanwhile."""
     while True:
         try:
             await run(service)
         except PyMongoError as error:
             _LOG.warning("no rollup this time: %s", type(error).__name__)
         now = service.clock()
-        await asyncio.sleep((due_at(now) + EVERY + _AFTER - now).total_seconds())
+        await asyncio.sleep((settled_at(now) + STEP + _AFTER - now).total_seconds())
 
 
 async def scheduled(_event: object, _context: object) -> dict[str, bool]:

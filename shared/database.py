@@ -63,6 +63,15 @@ async def _deadline(seconds: float) -> AsyncIterator[None]:
         raise NetworkTimeout(f"no answer within {seconds} s") from None
 
 
+async def first_of(collection: Collection, pipeline: list[Document]) -> Document:
+    """Run an aggregation pipeline and give its first document, or an empty one."""
+    async with read_deadline():
+        found: list[Document] = await collection.aggregate(
+            pipeline, maxTimeMS=MAX_READ_SECONDS * 1000
+        ).to_list(1)
+    return found[0] if found else {}
+
+
 def _ttl(field: str, seconds: int) -> IndexModel:
     return IndexModel([(field, ASCENDING)], name=f"{field}_ttl", expireAfterSeconds=seconds)
 

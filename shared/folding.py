@@ -1,6 +1,8 @@
 """Folding: making the next rollup from the last one and the events that arrived since."""
 
 import logging
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -10,12 +12,23 @@ from shared import pipelines
 from shared.clock import Clock
 from shared.database import MAX_READ_SECONDS, Database, read_deadline
 from shared.leases import Lease
-from shared.rollups import AUDITED, KEPT, STATE_KEPT, Rollup, disagreeing, published
-from shared.windows import LONGEST
+from shared.parameters import MAX_LISTED
+from shared.rollups import (
+    AUDITED,
+    KEPT,
+    STATE_KEPT,
+    Rollup,
+    disagreeing,
+    firm_sessions_after,
+    linked,
+    published,
+    whole_buckets_after,
+)
+from shared.windows import ACTIVE, LONGEST
 
 _LOG: Final = logging.getLogger("footfall.rollup")
 
-STEP: Final = timedelta(seconds=10)  # of arrivals in a segment
+STEP: Final = timedelta(seconds=5)  # of arrivals in a segment
 SETTLE: Final = timedelta(seconds=2)  # most writes have landed by then; the audit finds the others
 MOST: Final = timedelta(seconds=20)  # of arrivals folded at once, to leave MongoDB time for others
 _TERM: Final = timedelta(seconds=60)  # longer than a step of folding takes
@@ -41,24 +54,33 @@ async def fold(database: Database, clock: Clock) -> int:
         now = clock()
         made += await _mend(database, now, AUDITED)
         until = settled_at(now)
-        last = next(iter(await published(database, until)), None)
-        since = last.until if last else until - LONGEST
+        rollups = await published(database, until)
+        since = rollups[0].until if rollups else until - LONGEST
         if since >= until:
             return made
-        until = min(until, since + MOST)
-        # The segment first: it then misses an event that lands between the two, as the count of
-        # arrivals will tell; nothing would tell that the state had missed one.
-        segment, events = await _segment(database, since, until, now)
-        if last and last.state:
-            state = await _state(database, last.state, since, until, now)
-        else:
-            state = await _state(database, None, until - LONGEST, until, now)
-        await _publish(database, Rollup(since, until, segment, state, events), now)
+        await _fold_next(database, rollups, since, min(until, since + MOST), now)
         made += 1
 
 
+async def _fold_next(
+    database: Database, rollups: Sequence[Rollup], since: datetime, until: datetime, now: datetime
+) -> None:
+    # The segment first: it then misses an event that lands between the two, as the count of
+    # arrivals will tell; nothing would tell that the state had missed one.
+    segment, events = await _segment(database, since, until, now)
+    previous = rollups[0].state if rollups else None
+    state = await _state(database, previous, since, until, now)
+    segments = [segment, *_segments(rollups, until)]
+    total = await _total(database, segments, until, now)
+    await _publish(database, Rollup(since, until, segment, state, total, events), now)
+
+
+def _segments(rollups: Sequence[Rollup], until: datetime) -> list[ObjectId]:
+    return [rollup.segment for rollup in linked(rollups, until - LONGEST)]
+
+
 def settled_at(now: datetime) -> datetime:
-    """Give the newest whole ten seconds whose arrivals have had time to land."""
+    """Give the newest whole multiple of `STEP` whose arrivals have had time to land."""
     settled = (now - SETTLE).timestamp()
     return datetime.fromtimestamp(settled // STEP.seconds * STEP.seconds, UTC)
 
@@ -77,16 +99,17 @@ async def _mend(database: Database, now: datetime, reach: timedelta) -> int:
     _LOG.warning("%d rollups are short of events that landed late; making them anew", len(wrong))
     newest, first = rollups[0], min(rollup.since for rollup in wrong)
     state = await _state(database, newest.state, first, newest.until, now)
+    mended = []
     for rollup in rollups:
-        if rollup.until <= first:
-            break
         segment, events = rollup.segment, rollup.events
         if rollup in wrong:
             segment, events = await _segment(database, rollup.since, rollup.until, now)
-        mended = Rollup(
-            rollup.since, rollup.until, segment, state if rollup is newest else None, events
-        )
-        await _publish(database, mended, now)
+        mended.append(replace(rollup, segment=segment, events=events, state=None, total=None))
+    total = await _total(database, _segments(mended, newest.until), newest.until, now)
+    mended[0] = replace(mended[0], state=state, total=total)
+    for rollup in mended:
+        if rollup.until > first:
+            await _publish(database, rollup, now)
     return len(wrong)
 
 
@@ -107,8 +130,26 @@ async def _state(
     database: Database, previous: ObjectId | None, since: datetime, until: datetime, now: datetime
 ) -> ObjectId:
     owner = ObjectId()
-    kept_until = now + STATE_KEPT
-    pipeline = pipelines.state_of_sessions(previous, since, until, owner, kept_until)
+    pipeline = pipelines.state_of_sessions(
+        previous,
+        since if previous else until - ACTIVE,
+        until,
+        owner=owner,
+        firm_after=firm_sessions_after(until),
+        top=MAX_LISTED,
+        expires_at=now + STATE_KEPT,
+    )
+    await _run(database, "rollups", pipeline)
+    return owner
+
+
+async def _total(
+    database: Database, segments: Sequence[ObjectId], until: datetime, now: datetime
+) -> ObjectId:
+    owner = ObjectId()
+    pipeline = pipelines.total_of_segments(
+        segments, whole_buckets_after(until), owner, now + STATE_KEPT
+    )
     await _run(database, "rollups", pipeline)
     return owner
 

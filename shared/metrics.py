@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from shared import pipelines
-from shared.database import MAX_READ_SECONDS, Collection, Database, Document, read_deadline
+from shared.database import Database, Document, first_of
 from shared.parameters import MAX_LISTED
-from shared.rollups import Rollup, chain_at
+from shared.rollups import Rollup, chain_at, is_short_of_events, whole_buckets_after
 from shared.schema import (
     ActiveSessions,
     ActiveUsers,
@@ -20,21 +20,29 @@ from shared.schema import (
     UserSessions,
     UserSessionsAnswer,
 )
+from shared.session_counts import SessionCounts, count_sessions
 from shared.windows import ACTIVE, VIEWS, seconds
 
 
 async def compute_metrics(database: Database, at: datetime) -> Metrics:
     """Compute every metric at `at`, with rankings of up to 100 rows."""
     chain = await chain_at(database, at)
+    metrics, is_short = await asyncio.gather(
+        _compute(database, at, chain), is_short_of_events(database, chain)
+    )
+    return await _compute(database, at, []) if is_short else metrics
+
+
+async def _compute(database: Database, at: datetime, chain: Sequence[Rollup]) -> Metrics:
     views, sessions, late, rejected = await asyncio.gather(
         _views(database, at, chain),
-        _sessions(database, at, chain),
-        _first(database.events, pipelines.late_arrivals(at)),
-        _first(database.rejections, pipelines.rejected_arrivals(at)),
+        count_sessions(database, at, chain[0] if chain else None),
+        first_of(database.events, pipelines.late_arrivals(at)),
+        first_of(database.rejections, pipelines.rejected_arrivals(at)),
     )
     return Metrics(
         as_of=at,
-        active_users=_active_users(sessions),
+        active_users=ActiveUsers(window_seconds=seconds(ACTIVE), count=sessions.active_users),
         page_views=_page_views(views),
         active_sessions=_active_sessions(sessions),
         events=_event_counts(views, late.get("count", 0), rejected.get("count", 0)),
@@ -43,26 +51,28 @@ async def compute_metrics(database: Database, at: datetime) -> Metrics:
 
 async def _views(database: Database, at: datetime, chain: Sequence[Rollup]) -> Document:
     if not chain:
-        return await _first(database.events, pipelines.views_of_events(at, MAX_LISTED, MAX_LISTED))
-    segments = [rollup.segment for rollup in chain]
-    return await _first(
+        return await first_of(
+            database.events, pipelines.views_of_events(at, MAX_LISTED, MAX_LISTED)
+        )
+    total = None
+    if chain[0].total and chain[0].has_totals_for(at):
+        total = chain[0].total, whole_buckets_after(chain[0].until)
+    return await first_of(
         database.rollups,
-        pipelines.views_of_segments(at, segments, chain[0].until, MAX_LISTED, MAX_LISTED),
-    )
-
-
-async def _sessions(database: Database, at: datetime, chain: Sequence[Rollup]) -> Document:
-    if not chain or chain[0].state is None:
-        return await _first(database.events, pipelines.sessions_of_events(at, MAX_LISTED))
-    return await _first(
-        database.rollups,
-        pipelines.sessions_of_state(at, chain[0].state, chain[0].until, MAX_LISTED),
+        pipelines.views_of_segments(
+            at,
+            [rollup.segment for rollup in chain],
+            chain[0].until,
+            total=total,
+            pages=MAX_LISTED,
+            types=MAX_LISTED,
+        ),
     )
 
 
 async def compute_sessions_of(database: Database, user_id: str, at: datetime) -> UserSessionsAnswer:
     """Compute the active sessions of one user at `at`."""
-    found = await _first(database.events, pipelines.sessions_of_user(at, user_id, MAX_LISTED))
+    found = await first_of(database.events, pipelines.sessions_of_user(at, user_id, MAX_LISTED))
     total = found["total"]
     return UserSessionsAnswer(
         as_of=at,
@@ -78,15 +88,6 @@ async def compute_sessions_of(database: Database, user_id: str, at: datetime) ->
     )
 
 
-async def _first(collection: Collection, pipeline: pipelines.Pipeline) -> Document:
-    """Run a pipeline and give its first document, or an empty one."""
-    async with read_deadline():
-        found: list[Document] = await collection.aggregate(
-            pipeline, maxTimeMS=MAX_READ_SECONDS * 1000
-        ).to_list(1)
-    return found[0] if found else {}
-
-
 def _page_views(events: Mapping[str, list[Document]]) -> PageViews:
     viewed = events["viewed"][0] if events["viewed"] else {"total": 0, "distinct": 0}
     return PageViews(
@@ -97,21 +98,14 @@ def _page_views(events: Mapping[str, list[Document]]) -> PageViews:
     )
 
 
-def _active_users(sessions: Mapping[str, list[Document]]) -> ActiveUsers:
-    active = sessions["active"]
-    return ActiveUsers(window_seconds=seconds(ACTIVE), count=active[0]["users"] if active else 0)
-
-
-def _active_sessions(sessions: Mapping[str, list[Document]]) -> ActiveSessions:
-    users = {row["_id"]: row["users"] for row in sessions["spread"]}
+def _active_sessions(counted: SessionCounts) -> ActiveSessions:
+    one, two, three_or_more = counted.spread
     return ActiveSessions(
         window_seconds=seconds(ACTIVE),
-        total=sum(row["sessions"] for row in sessions["spread"]),
-        spread=SessionSpread(
-            one=users.get(1, 0), two=users.get(2, 0), three_or_more=users.get(3, 0)
-        ),
+        total=counted.sessions,
+        spread=SessionSpread(one=one, two=two, three_or_more=three_or_more),
         users=[
-            UserSessions(user_id=row["_id"], sessions=row["sessions"]) for row in sessions["users"]
+            UserSessions(user_id=user_id, sessions=sessions) for user_id, sessions in counted.users
         ],
     )
 

@@ -14,10 +14,14 @@ from typing import Final
 from bson import ObjectId
 
 from shared.database import MAX_READ_SECONDS, Database, Document, read_deadline
-from shared.windows import ACTIVE, LONGEST
+from shared.pipelines import bucket_end
+from shared.windows import ACTIVE, LONGEST, VIEWS
 
 KEPT: Final = 2 * LONGEST  # a rollup and its segment
-STATE_KEPT: Final = 2 * ACTIVE  # a state is 60 bytes a session, and made every ten seconds
+STATE_KEPT: Final = 2 * ACTIVE  # a state is 60 bytes a session, and made every five seconds
+# A rollup's totals hold what is in every window up to so long after its end. The longer, the more
+# is left to look at one by one; the schedule needs 7 s, and has 23 s to be late.
+VALID: Final = timedelta(seconds=30)
 
 _KIND: Final = {"kind": "rollup"}
 # How far back from its end a chain is held against the arrivals at each use. An append is answered
@@ -33,39 +37,63 @@ class Rollup:
     until: datetime
     segment: ObjectId  # owner of the counts
     state: ObjectId | None  # owner of the sessions; None: they were mended in a later rollup
+    total: ObjectId | None  # owner of the counts of all segments up to `until`; None: as above
     events: int  # that the segment was made from
 
     @classmethod
     def of(cls, document: Document) -> "Rollup":
         """Read a published rollup."""
-        return cls(*(document[name] for name in ("since", "until", "segment", "state", "events")))
+        return cls(**{name: document[name] for name in cls.__dataclass_fields__})
+
+    def has_totals_for(self, at: datetime) -> bool:
+        """Tell whether the totals serve a window at `at`."""
+        return at <= self.until + VALID
 
     def document(self, now: datetime) -> Document:
         """Spell a rollup as it is published."""
         return {"_id": self.until, "expires_at": now + KEPT} | _KIND | vars(self)
 
 
+def firm_sessions_after(until: datetime) -> datetime:
+    """Give the time after which a session's last event keeps it active while totals serve."""
+    return until + VALID - ACTIVE
+
+
+def whole_buckets_after(until: datetime) -> datetime:
+    """Give the time such that no window cuts a later bucket while totals serve."""
+    return bucket_end(until + VALID - VIEWS)
+
+
 async def chain_at(database: Database, at: datetime) -> list[Rollup]:
     """Give rollups, newest first, that hold every arrival of the windows at `at`, or an empty list.
 
     The newest ends at or before `at` and each begins where the next one ends. A chain that has a
-    gap, is too old, or disagrees with a count of its newest arrivals serves nobody.
+    gap or is too old serves nobody, nor does one that `is_short_of_events`.
     """
-    rollups = await published(database, at)
+    chain = linked(await published(database, at), at - LONGEST)
+    if not chain or chain[-1].since > at - LONGEST:
+        return []
+    return chain if chain[0].state and chain[0].until > at - ACTIVE else []
+
+
+def linked(rollups: Sequence[Rollup], since: datetime) -> list[Rollup]:
+    """Take from rollups, newest first, those that begin where the next one ends, back to `since`.
+
+    Ends at a gap.
+    """
     chain: list[Rollup] = []
     for rollup in rollups:
         if chain and rollup.until > chain[-1].since:
             continue  # made at the same time as the one that the chain took
-        if chain and rollup.until != chain[-1].since:
-            return []
-        chain.append(rollup)
-        if rollup.since <= at - LONGEST:
+        if chain and (rollup.until != chain[-1].since or chain[-1].since <= since):
             break
-    if not chain or chain[-1].since > at - LONGEST:
-        return []
-    if chain[0].state is None or chain[0].until <= at - ACTIVE:
-        return []
-    return [] if await disagreeing(database, chain, chain[0].until - AUDITED) else chain
+        chain.append(rollup)
+    return chain
+
+
+async def is_short_of_events(database: Database, chain: Sequence[Rollup]) -> bool:
+    """Tell whether events have landed behind the newest part of a chain, uncounted by it."""
+    return bool(chain and await disagreeing(database, chain, chain[0].until - AUDITED))
 
 
 async def published(database: Database, at: datetime) -> list[Rollup]:

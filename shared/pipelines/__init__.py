@@ -2,28 +2,38 @@
 
 from shared.pipelines.arrivals import late_arrivals, rejected_arrivals
 from shared.pipelines.rate_limits import count_in_window
-from shared.pipelines.sessions import (
-    sessions_of_events,
+from shared.pipelines.session_state import (
+    firm_sessions,
+    sessions_beside_firm,
     sessions_of_state,
-    sessions_of_user,
     state_of_sessions,
 )
+from shared.pipelines.sessions import sessions_of_events, sessions_of_user
 from shared.pipelines.snapshots import history
-from shared.pipelines.views import bucket_end, segment_of_views, views_of_events, views_of_segments
+from shared.pipelines.views import (
+    bucket_end,
+    segment_of_views,
+    total_of_segments,
+    views_of_events,
+    views_of_segments,
+)
 from shared.pipelines.window import Pipeline
 
 __all__ = [
     "Pipeline",
     "bucket_end",
     "count_in_window",
+    "firm_sessions",
     "history",
     "late_arrivals",
     "rejected_arrivals",
     "segment_of_views",
+    "sessions_beside_firm",
     "sessions_of_events",
     "sessions_of_state",
     "sessions_of_user",
     "state_of_sessions",
+    "total_of_segments",
     "views_of_events",
     "views_of_segments",
 ]

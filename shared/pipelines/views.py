@@ -1,8 +1,9 @@
 """Page views by URL, and events by type, in the last 15 minutes.
 
 From raw events, or from the segments of rollups. A segment holds the events that arrived in some
-time, counted in buckets of event time; what is counted besides is what arrived after the newest
-segment, and what the window's trailing edge cuts off a bucket.
+time, counted in buckets of event time; a total adds up the buckets that no window cuts for a
+while. What is counted besides is what arrived after the newest segment, and what the window's
+trailing edge cuts off a bucket.
 """
 
 from collections.abc import Sequence
@@ -12,11 +13,11 @@ from typing import Final
 from bson import ObjectId
 
 from shared.database import Document
-from shared.pipelines.window import Pipeline, union_with_events, within
+from shared.pipelines.window import Pipeline, into_rollups, union_with_events, within
 from shared.schema import PAGE_VIEW
 from shared.windows import VIEWS
 
-BUCKET: Final = timedelta(seconds=10)  # of event time; a bucket (end − 10 s, end] goes by its end
+BUCKET: Final = timedelta(seconds=5)  # of event time; a bucket (end − 5 s, end] goes by its end
 _BUCKET_MS: Final = int(BUCKET.total_seconds() * 1000)
 _ROWS: Final = 1000  # in a document: of 8 KiB URLs, 8 MB of the 16 MB it may have
 
@@ -38,6 +39,19 @@ _COUNT_BY_PAGE: Final[Pipeline] = [
         }
     },
 ]
+
+_ADD_UP_ROWS: Final[Pipeline] = [
+    {"$unwind": "$rows"},
+    {
+        "$group": {
+            "_id": {"type": "$rows.type", "page": "$rows.page"},
+            "count": {"$sum": "$rows.count"},
+        }
+    },
+]
+_PLACE: Final[Document] = {"place": {"$documentNumber": {}}}
+_PART: Final[Document] = {"$floor": {"$divide": ["$place", _ROWS]}}
+_ROW: Final[Document] = {"$push": {"type": "$_id.type", "page": "$_id.page", "count": "$count"}}
 
 
 def _rank_views(pages: int, types: int) -> Document:
@@ -70,30 +84,52 @@ def views_of_events(at: datetime, pages: int, types: int) -> Pipeline:
     return [match, *_COUNT_BY_PAGE, _rank_views(pages, types)]
 
 
-def views_of_segments(
-    at: datetime, segments: Sequence[ObjectId], until: datetime, pages: int, types: int
+def views_of_segments(  # noqa: PLR0913 - what was counted, and what of it is asked for
+    at: datetime,
+    segments: Sequence[ObjectId],
+    until: datetime,
+    *,
+    total: tuple[ObjectId, datetime] | None,
+    pages: int,
+    types: int,
 ) -> Pipeline:
     """Count the same as `views_of_events` from the segments of all arrivals up to `until`.
 
-    On `rollups`. Whole buckets count from the segments; from raw events count the part of the
-    bucket that the trailing edge cuts, and of the others what arrived after `until`.
+    On `rollups`. Whole buckets count from the segments, those after the instant in `total` from
+    that total; from raw events count the part of the bucket that the trailing edge cuts, and of
+    the others what arrived after `until`.
     """
     edge = at - VIEWS
     whole = bucket_end(edge)
     cut = {"occurred_at": {"$gt": edge, "$lte": whole}}
     arrived_since = {"received_at": {"$gt": until}, "occurred_at": {"$gt": whole, "$lte": at}}
+    of_segments: Document = {"owner": {"$in": list(segments)}, "bucket": {"$gt": whole}}
+    if total:
+        owner, after = total
+        of_segments["bucket"]["$lte"] = after
+        of_segments = {"$or": [{"owner": owner}, of_segments]}
     return [
-        {"$match": {"owner": {"$in": list(segments)}, "bucket": {"$gt": whole}}},
-        {"$unwind": "$rows"},
-        {
-            "$group": {
-                "_id": {"type": "$rows.type", "page": "$rows.page"},
-                "count": {"$sum": "$rows.count"},
-            }
-        },
+        {"$match": of_segments},
+        *_ADD_UP_ROWS,
         union_with_events({"$or": [cut, arrived_since]}, _COUNT_BY_PAGE),
         {"$group": {"_id": "$_id", "count": {"$sum": "$count"}}},
         _rank_views(pages, types),
+    ]
+
+
+def total_of_segments(
+    segments: Sequence[ObjectId], after: datetime, owner: ObjectId, expires_at: datetime
+) -> Pipeline:
+    """Write the counts of all buckets that end later than `after` as total `owner`.
+
+    On `rollups`, into `rollups`: documents `{owner, expires_at, rows: [{type, page, count}]}`.
+    """
+    return [
+        {"$match": {"owner": {"$in": list(segments)}, "bucket": {"$gt": after}}},
+        *_ADD_UP_ROWS,
+        {"$setWindowFields": {"sortBy": {"_id": 1}, "output": _PLACE}},
+        {"$group": {"_id": _PART, "rows": _ROW}},
+        *into_rollups(owner, expires_at, {"rows": 1}),
     ]
 
 
@@ -132,28 +168,15 @@ def segment_of_views(
             "$setWindowFields": {
                 "partitionBy": "$_id.bucket",
                 "sortBy": {"_id": 1},
-                "output": {"place": {"$documentNumber": {}}},
+                "output": _PLACE,
             }
         },
         {
             "$group": {
-                "_id": {
-                    "bucket": "$_id.bucket",
-                    "part": {"$floor": {"$divide": ["$place", _ROWS]}},
-                },
+                "_id": {"bucket": "$_id.bucket", "part": _PART},
                 "events": {"$sum": "$count"},
-                "rows": {"$push": {"type": "$_id.type", "page": "$_id.page", "count": "$count"}},
+                "rows": _ROW,
             }
         },
-        {
-            "$project": {
-                "_id": 0,
-                "owner": {"$literal": owner},
-                "expires_at": {"$literal": expires_at},
-                "bucket": "$_id.bucket",
-                "events": 1,
-                "rows": 1,
-            }
-        },
-        {"$merge": {"into": "rollups", "whenMatched": "fail"}},
+        *into_rollups(owner, expires_at, {"bucket": "$_id.bucket", "events": 1, "rows": 1}),
     ]

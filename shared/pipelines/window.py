@@ -2,6 +2,8 @@
 
 from datetime import datetime, timedelta
 
+from bson import ObjectId
+
 from shared.database import Document
 
 Pipeline = list[Document]
@@ -15,3 +17,12 @@ def within(at: datetime, length: timedelta) -> Document:
 def union_with_events(match: Document, pipeline: Pipeline) -> Document:
     """Add what `pipeline` makes of the raw events that match."""
     return {"$unionWith": {"coll": "events", "pipeline": [{"$match": match}, *pipeline]}}
+
+
+def into_rollups(owner: ObjectId, expires_at: datetime, fields: Document) -> Pipeline:
+    """Write `fields` as parts of a rollup that belong to `owner`."""
+    literals = {"owner": {"$literal": owner}, "expires_at": {"$literal": expires_at}}
+    return [
+        {"$project": {"_id": 0} | literals | fields},
+        {"$merge": {"into": "rollups", "whenMatched": "fail"}},
+    ]

@@ -15,6 +15,13 @@ pytestmark = pytest.mark.anyio
 AT = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
 UNTIL = AT - timedelta(seconds=5)
 OWNER = ObjectId()
+STATE_OF_SESSIONS = pipelines.state_of_sessions(
+    OWNER, UNTIL, AT, owner=OWNER, firm_after=AT, top=5, expires_at=AT
+)
+
+
+def views_of_segments(total: tuple[ObjectId, datetime] | None) -> Pipeline:
+    return pipelines.views_of_segments(AT, [OWNER], UNTIL, total=total, pages=5, types=5)
 
 
 @pytest.mark.parametrize(
@@ -26,13 +33,13 @@ OWNER = ObjectId()
         ("events", pipelines.late_arrivals(AT), "late_received_at"),
         ("events", pipelines.segment_of_views(UNTIL, AT, OWNER, AT)[:-1], "received_at_ttl"),
         ("rejections", pipelines.rejected_arrivals(AT), "rejected_at_ttl"),
-        ("rollups", pipelines.views_of_segments(AT, [OWNER], UNTIL, 5, 5), "owner_bucket"),
+        ("rollups", views_of_segments(total=None), "owner_bucket"),
+        ("rollups", views_of_segments(total=(OWNER, AT)), "owner_bucket"),
+        ("rollups", pipelines.total_of_segments([OWNER], AT, OWNER, AT)[:-1], "owner_bucket"),
         ("rollups", pipelines.sessions_of_state(AT, OWNER, UNTIL, 5), "owner_bucket"),
-        (
-            "rollups",
-            pipelines.state_of_sessions(OWNER, UNTIL, AT, OWNER, AT)[:-1],
-            "owner_bucket",
-        ),
+        ("rollups", pipelines.firm_sessions(OWNER), "owner_bucket"),
+        ("events", pipelines.sessions_beside_firm(AT, OWNER, UNTIL, AT, 5), "received_at_ttl"),
+        ("rollups", STATE_OF_SESSIONS[:-1], "owner_bucket"),
         ("snapshots", pipelines.history(AT, 60, 10), "as_of_ttl"),
     ],
 )

@@ -1,0 +1,72 @@
+"""Active users, and the sessions of each: from raw events, or from a rollup and what came since."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared import pipelines
+from shared.database import Database, Document, first_of
+from shared.parameters import MAX_LISTED
+from shared.rollups import Rollup, firm_sessions_after
+
+
+@dataclass(frozen=True)
+class SessionCounts:
+    """Active users and sessions at one instant."""
+
+    active_users: int
+    sessions: int
+    spread: tuple[int, int, int]  # users with one, two, and three or more
+    users: list[tuple[str, int]]  # user id and sessions, most first, ties by id
+
+
+async def count_sessions(database: Database, at: datetime, rollup: Rollup | None) -> SessionCounts:
+    """Count at `at`, from the newest rollup where there is one."""
+    if rollup is None or rollup.state is None:
+        return _counts(
+            await first_of(database.events, pipelines.sessions_of_events(at, MAX_LISTED))
+        )
+    if not rollup.has_totals_for(at):
+        every = pipelines.sessions_of_state(at, rollup.state, rollup.until, MAX_LISTED)
+        return _counts(await first_of(database.rollups, every))
+    others = pipelines.sessions_beside_firm(
+        at, rollup.state, rollup.until, firm_sessions_after(rollup.until), MAX_LISTED
+    )
+    firm, beside = await asyncio.gather(
+        first_of(database.rollups, pipelines.firm_sessions(rollup.state)),
+        first_of(database.events, others),
+    )
+    return _with_firm(_counts(beside), beside["was"], firm) if firm else _counts(beside)
+
+
+def _counts(found: Document) -> SessionCounts:
+    spread = {row["_id"]: row["users"] for row in found["spread"]}
+    return SessionCounts(
+        active_users=found["active"][0]["users"] if found["active"] else 0,
+        sessions=sum(row["sessions"] for row in found["spread"]),
+        spread=(spread.get(1, 0), spread.get(2, 0), spread.get(3, 0)),
+        users=[(row["_id"], row["sessions"]) for row in found["users"]],
+    )
+
+
+def _with_firm(others: SessionCounts, was: list[Document], firm: Document) -> SessionCounts:
+    """Add the firm users to the others, less `was`, those that are firm and yet counted there.
+
+    The sessions of a firm user only become more while the totals serve. So whoever is among the
+    first now was among the first of the firm users or is counted with the others, where the
+    greater count is the true one.
+    """
+    counted = {row["_id"]: row["users"] for row in was}
+    one, two, three_or_more = others.spread
+    ranked = {row["_id"]: row["sessions"] for top in firm["top"] for row in top}
+    ranked |= dict(others.users)
+    return SessionCounts(
+        active_users=others.active_users + firm["users"] - sum(counted.values()),
+        sessions=others.sessions + firm["sessions"] - sum(row["sessions"] for row in was),
+        spread=(
+            one + firm["one"] - counted.get(1, 0),
+            two + firm["two"] - counted.get(2, 0),
+            three_or_more + firm["three_or_more"] - counted.get(3, 0),
+        ),
+        users=sorted(ranked.items(), key=lambda row: (-row[1], row[0]))[:MAX_LISTED],
+    )
