@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -16,11 +17,14 @@ from bench.rig import table
 from shared.clock import system_clock
 from shared.database import Database, Document, connect
 from shared.embedded_mongod import embedded_mongod
-from shared.folding import fold
+from shared.folding import SETTLE, STEP, fold, settled_at
 from shared.metrics import compute_metrics
+from shared.schema import PAGE_VIEW
+from shared.windows import ACTIVE, VIEWS
 
 RUNS = 5
 RATES = (10, 100, 1000)  # events a second, for 15 minutes
+MEAN_AGE = SETTLE + STEP / 2  # of the newest rollup when somebody asks
 
 
 def uncached() -> None:
@@ -35,30 +39,55 @@ async def _measure(uri: str) -> None:
     for rate in RATES:
         database = Database(client, f"bench_{rate}", event_retention=86400)
         await database.ensure_indexes()
-        at = system_clock()
+        at = settled_at(system_clock()) + MEAN_AGE
         await _fill(database, rate * 900, at)
-        raw = await _median(lambda d=database, t=at: compute_metrics(d, t))  # type: ignore[misc]
-        await fold(database, lambda t=at: t - timedelta(seconds=10))  # type: ignore[misc]
+        plain = await _median(partial(_plainly, database, at))
+        raw = await _median(partial(compute_metrics, database, at))
+        await fold(database, lambda at=at: at - STEP)  # type: ignore[misc]
         before, started = _mongod_seconds(), time.perf_counter()
-        await fold(database, lambda t=at: t)  # type: ignore[misc]
+        await fold(database, lambda at=at: at)  # type: ignore[misc]
         took, used = time.perf_counter() - started, _mongod_seconds() - before
-        rolled = await _median(lambda d=database, t=at: compute_metrics(d, t))  # type: ignore[misc]
+        rolled = await _median(partial(compute_metrics, database, at))
         size = (await client[database.name].command("collStats", "rollups"))["storageSize"]
         rows.append(
             [
                 f"{rate * 900:,}",
                 f"{rate:,}",
-                f"{raw * 1000:,.0f} ms",
-                f"{rolled * 1000:,.0f} ms",
-                f"{raw / rolled:.1f}",
+                *(f"{seconds * 1000:,.0f} ms" for seconds in (plain, raw, rolled)),
+                *(f"{seconds / rolled:.0f}" for seconds in (plain, raw)),
                 f"{took * 1000:,.0f} ms",
-                f"{used / 10:.1%}",
+                f"{used / STEP.total_seconds():.1%}",
                 f"{size / 1_048_576:.1f} MB",
             ]
         )
     client.close()
-    header = ["events in 15 minutes", "a second", "from raw events", "from rollups", "ratio"]
-    table([*header, "folding 10 s", "of a core", "rollups stored"], rows)
+    table(
+        [
+            *("events in 15 minutes", "a second", "a plain pipeline for each metric"),
+            *("our own of raw events", "from rollups", "ratio to plain", "to our own"),
+            *(f"folding {STEP.seconds} s", "of a core", "rollups stored"),
+        ],
+        rows,
+    )
+
+
+async def _plainly(database: Database, at: datetime) -> None:
+    """Do what one would do without rollups: one pipeline for each metric, one after another."""
+    in_views = {"occurred_at": {"$gt": at - VIEWS, "$lte": at}}
+    in_active = {"occurred_at": {"$gt": at - ACTIVE, "$lte": at}}
+    most_first: Document = {"$sort": {"count": -1, "_id": 1}}
+    of_page = {"$group": {"_id": "$page_url", "count": {"$sum": 1}}}
+    of_type = {"$group": {"_id": "$event_type", "count": {"$sum": 1}}}
+    of_user = {"$group": {"_id": "$user_id", "sessions": {"$addToSet": "$session_id"}}}
+    sessions: Document = {"$project": {"count": {"$size": "$sessions"}}}
+    metrics: list[list[Document]] = [
+        [{"$match": in_active}, {"$group": {"_id": "$user_id"}}, {"$count": "users"}],
+        [{"$match": in_views | {"event_type": PAGE_VIEW}}, of_page, most_first, {"$limit": 5}],
+        [{"$match": in_active}, of_user, sessions, most_first, {"$limit": 10}],
+        [{"$match": in_views}, of_type],
+    ]
+    for pipeline in metrics:
+        await database.events.aggregate(pipeline).to_list(None)
 
 
 async def _median(compute: Callable[[], Awaitable[object]]) -> float:

@@ -168,36 +168,50 @@ def state_of_sessions(  # noqa: PLR0913 - what it reads, and what it writes
     `firm_after`. Seeing an event twice changes nothing, so `since` may reach back before
     `previous`.
     """
-    arrived = {
-        "received_at": {"$gt": since, "$lte": until},
-        "occurred_at": {"$gt": until - ACTIVE},
-    }
-    one_each: Pipeline = [
-        {"$project": {"_id": 0, "user": "$_id.user", "session": "$_id.session", "last": 1}}
-    ]
-    firm: Document = {name: f"${name}" for name in _TOTALS}
-    firm["top"] = {"$filter": {"input": "$top", "cond": {"$gt": ["$$this.sessions", 0]}}}
-    return [
-        {"$match": {"owner": previous}},
-        {"$unwind": "$rows"},
-        {"$unwind": "$rows.sessions"},
-        {
-            "$project": {
-                "_id": 0,
-                "user": "$rows.user",
-                "session": "$rows.sessions.id",
-                "last": "$rows.sessions.last",
-            }
-        },
-        {"$match": {"last": {"$gt": until - ACTIVE}}},
-        union_with_events(arrived, [SESSION_OF_USER, *one_each]),
-        {"$group": {"_id": {"user": "$user", "session": "$session"}, "last": {"$max": "$last"}}},
+    edge = until - ACTIVE
+    arrived = {"received_at": {"$gt": since, "$lte": until}, "occurred_at": {"$gt": edge}}
+    rows_of_arrivals: Pipeline = [
+        SESSION_OF_USER,
         {
             "$group": {
                 "_id": "$_id.user",
                 "oldest": {"$min": "$last"},
                 "sessions": {"$push": {"id": "$_id.session", "last": "$last"}},
-                "count": {"$sum": {"$cond": [{"$eq": ["$_id.session", None]}, 0, 1]}},
+            }
+        },
+        {
+            "$project": {
+                "_id": 0,
+                "rows.user": "$_id",
+                "rows.oldest": "$oldest",
+                "rows.sessions": "$sessions",
+            }
+        },
+    ]
+    is_one_list = {"$eq": [{"$size": "$lists"}, 1]}
+    as_it_was = {"$and": [is_one_list, {"$gt": ["$oldest", edge]}, {"$gt": ["$count", None]}]}
+    with_id = {"$filter": {"input": "$sessions", "cond": {"$ne": ["$$this.id", None]}}}
+    firm: Document = {name: f"${name}" for name in _TOTALS}
+    firm["top"] = {"$filter": {"input": "$top", "cond": {"$gt": ["$$this.sessions", 0]}}}
+    return [
+        {"$match": {"owner": previous}},
+        {"$unwind": "$rows"},
+        union_with_events(arrived, rows_of_arrivals),
+        {
+            "$group": {
+                "_id": "$rows.user",
+                "oldest": {"$min": "$rows.oldest"},
+                "count": {"$max": "$rows.count"},
+                "lists": {"$push": "$rows.sessions"},
+            }
+        },
+        {"$set": {"same": as_it_was}},
+        {"$set": {"sessions": {"$cond": ["$same", {"$first": "$lists"}, _merged_lists(edge)]}}},
+        {"$match": {"sessions": {"$ne": []}}},
+        {
+            "$set": {
+                "oldest": {"$cond": ["$same", "$oldest", {"$min": "$sessions.last"}]},
+                "count": {"$cond": ["$same", "$count", {"$size": with_id}]},
             }
         },
         {
@@ -205,7 +219,7 @@ def state_of_sessions(  # noqa: PLR0913 - what it reads, and what it writes
                 "sortBy": {"_id": 1},
                 "output": {
                     "place": {
-                        "$sum": {"$size": "$sessions"},
+                        "$sum": {"$add": ["$count", 1]},
                         "window": {"documents": ["unbounded", "current"]},
                     }
                 },
@@ -215,6 +229,26 @@ def state_of_sessions(  # noqa: PLR0913 - what it reads, and what it writes
         _documents_of_state(top),
         *into_rollups(owner, expires_at, {"rows": 1, "firm": firm}),
     ]
+
+
+def _merged_lists(edge: datetime) -> Document:
+    """Join the lists of one user: each session once, with its last event, if after `edge`.
+
+    Sorted and not searched, for one user may have many thousands of sessions.
+    """
+    joined = {"$concatArrays": ["$$value", "$$this"]}
+    every = {"$reduce": {"input": "$lists", "initialValue": [], "in": joined}}
+    active = {"$filter": {"input": every, "cond": {"$gt": ["$$this.last", edge]}}}
+    newest_first = {"$sortArray": {"input": active, "sortBy": {"id": 1, "last": -1}}}
+    id_before = {"$arrayElemAt": ["$$ids", {"$subtract": ["$$place", 1]}]}
+    id_here = {"$arrayElemAt": ["$$ids", "$$place"]}
+    is_newest = {"$or": [{"$eq": ["$$place", 0]}, {"$ne": [id_here, id_before]}]}
+    places = {"$range": [0, {"$size": "$$sorted"}]}
+    kept = {"$filter": {"input": places, "as": "place", "cond": is_newest}}
+    session = {"$arrayElemAt": ["$$sorted", "$$place"]}
+    one_each = {"$map": {"input": kept, "as": "place", "in": session}}
+    with_ids = {"$let": {"vars": {"ids": "$$sorted.id"}, "in": one_each}}
+    return {"$let": {"vars": {"sorted": newest_first}, "in": with_ids}}
 
 
 def _documents_of_state(top: int) -> Document:
