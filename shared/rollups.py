@@ -25,8 +25,9 @@ VALID: Final = timedelta(seconds=30)
 
 _KIND: Final = {"kind": "rollup"}
 # How far back from its end a chain is held against the arrivals at each use. An append is answered
-# within 15 s of its arrival, and the chain grows by at most 20 s between two looks.
-AUDITED: Final = timedelta(seconds=40)
+# within 15 s of its arrival, and when the newest rollup was made everything before it was held
+# against the arrivals too: what has landed since arrived in its last 15 s or later.
+AUDITED: Final = timedelta(seconds=20)
 
 
 @dataclass(frozen=True)

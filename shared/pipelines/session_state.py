@@ -23,32 +23,43 @@ _BY_USER: Final[Pipeline] = [
     SESSION_OF_USER,  # a `$project` after it makes MongoDB 6.0.5 crash at `explain`
     {"$group": {"_id": "$_id.user", "ids": {"$push": "$_id.session"}}},
 ]
-_ALL_IDS: Final[Document] = {
-    "$cond": [
-        {"$eq": [{"$size": "$lists"}, 1]},
-        {"$first": "$lists"},
-        {
-            "$reduce": {
-                "input": "$lists",
-                "initialValue": [],
-                "in": {"$setUnion": ["$$value", "$$this"]},
-            }
-        },
-    ]
-}
-_COUNT_SESSIONS: Final[Document] = {"$size": {"$setDifference": [_ALL_IDS, [None]]}}
 
 
 def _active_ids(edge: datetime) -> Document:
     """Give the sessions of a row that are active at a window that begins at `edge`."""
-    active = {"$filter": {"input": "$rows.sessions", "cond": {"$gt": ["$$this.last", edge]}}}
+    is_active = {"$gt": [{"$arrayElemAt": ["$rows.lasts", "$$place"]}, edge]}
     return {
         "$cond": [
             {"$gt": ["$rows.oldest", edge]},  # most users: 20 ms instead of 70 for 20,000
-            "$rows.sessions.id",
-            {"$map": {"input": active, "in": "$$this.id"}},
+            "$rows.ids",
+            _at_places("$rows.ids", _places("$rows.ids", is_active)),
         ]
     }
+
+
+def _places(array: str, condition: Document) -> Document:
+    """Give the indices of `array` for which a condition on `$$place` holds."""
+    every = {"$range": [0, {"$size": array}]}
+    return {"$filter": {"input": every, "as": "place", "cond": condition}}
+
+
+def _at_places(array: str, places: Document | str) -> Document:
+    here = {"$arrayElemAt": [array, "$$place"]}
+    return {"$map": {"input": places, "as": "place", "in": here}}
+
+
+def _count(ids: Document | str) -> Document:
+    """Count the sessions in a list, in which null stands for events without one."""
+    return {"$size": {"$setDifference": [ids, [None]]}}
+
+
+_ANY_OF_LISTS: Final[Document] = {
+    "$cond": [
+        {"$eq": [{"$size": "$lists"}, 1]},
+        {"$first": "$lists"},
+        {"$setUnion": [{"$first": "$lists"}, {"$last": "$lists"}]},  # the known, the arrived
+    ]
+}
 
 
 def _arrived_since(at: datetime, until: datetime) -> Document:
@@ -68,7 +79,7 @@ def sessions_of_state(at: datetime, state: ObjectId, until: datetime, users: int
         {"$match": {"ids": {"$ne": []}}},
         union_with_events(_arrived_since(at, until), _BY_USER),
         {"$group": {"_id": "$_id", "lists": {"$push": "$ids"}}},
-        {"$project": {"sessions": _COUNT_SESSIONS}},
+        {"$project": {"sessions": _count(_ANY_OF_LISTS)}},
         rank_users(users),
     ]
 
@@ -145,7 +156,7 @@ def sessions_beside_firm(
                 "before": {"$max": "$rows.before"},
             }
         },
-        {"$project": {"before": 1, "sessions": _COUNT_SESSIONS}},
+        {"$project": {"before": 1, "sessions": _count(_ANY_OF_LISTS)}},
         rank,
     ]
 
@@ -163,92 +174,96 @@ def state_of_sessions(  # noqa: PLR0913 - what it reads, and what it writes
     """Write every session active at `until` as state `owner`.
 
     On `rollups`, into `rollups`: the state `previous`, and the events that arrived in `(since,
-    until]`. Documents `{owner, expires_at, rows: [{user, oldest, count, sessions: [{id, last}]}],
-    firm}`, with the least `last` as `oldest` and the totals of users whose `oldest` is after
-    `firm_after`. Seeing an event twice changes nothing, so `since` may reach back before
-    `previous`.
+    until]`. Documents `{owner, expires_at, rows: [{user, oldest, count, ids, lasts}], firm}`: the
+    sessions of a user, the last event of each, the oldest of these, and the number of sessions;
+    then the totals of users whose `oldest` is after `firm_after`. Seeing an event twice changes
+    nothing, so `since` may reach back before `previous`.
     """
     edge = until - ACTIVE
     arrived = {"received_at": {"$gt": since, "$lte": until}, "occurred_at": {"$gt": edge}}
-    rows_of_arrivals: Pipeline = [
+    pair = {"$concatArrays": [["$_id.session", "$last"]]}  # `$push` takes no array as it is
+    pairs_of_arrivals: Pipeline = [
         SESSION_OF_USER,
-        {
-            "$group": {
-                "_id": "$_id.user",
-                "oldest": {"$min": "$last"},
-                "sessions": {"$push": {"id": "$_id.session", "last": "$last"}},
-            }
-        },
-        {
-            "$project": {
-                "_id": 0,
-                "rows.user": "$_id",
-                "rows.oldest": "$oldest",
-                "rows.sessions": "$sessions",
-            }
-        },
+        {"$group": {"_id": "$_id.user", "pairs": {"$push": pair}}},
+        {"$project": {"_id": 0, "rows": {"user": "$_id", "pairs": "$pairs"}}},
     ]
-    is_one_list = {"$eq": [{"$size": "$lists"}, 1]}
-    as_it_was = {"$and": [is_one_list, {"$gt": ["$oldest", edge]}, {"$gt": ["$count", None]}]}
-    with_id = {"$filter": {"input": "$sessions", "cond": {"$ne": ["$$this.id", None]}}}
+    is_same = {
+        "$and": [
+            {"$eq": [{"$size": "$rows"}, 1]},
+            {"$gt": [{"$first": "$rows.oldest"}, edge]},  # missing in a row of arrivals
+        ]
+    }
     firm: Document = {name: f"${name}" for name in _TOTALS}
     firm["top"] = {"$filter": {"input": "$top", "cond": {"$gt": ["$$this.sessions", 0]}}}
     return [
         {"$match": {"owner": previous}},
         {"$unwind": "$rows"},
-        union_with_events(arrived, rows_of_arrivals),
-        {
-            "$group": {
-                "_id": "$rows.user",
-                "oldest": {"$min": "$rows.oldest"},
-                "count": {"$max": "$rows.count"},
-                "lists": {"$push": "$rows.sessions"},
-            }
-        },
-        {"$set": {"same": as_it_was}},
-        {"$set": {"sessions": {"$cond": ["$same", {"$first": "$lists"}, _merged_lists(edge)]}}},
-        {"$match": {"sessions": {"$ne": []}}},
-        {
-            "$set": {
-                "oldest": {"$cond": ["$same", "$oldest", {"$min": "$sessions.last"}]},
-                "count": {"$cond": ["$same", "$count", {"$size": with_id}]},
-            }
-        },
+        union_with_events(arrived, pairs_of_arrivals),
+        {"$group": {"_id": "$rows.user", "rows": {"$push": "$rows"}}},
+        {"$set": {"same": is_same}},
+        *_merge_rows(edge),
+        {"$match": {"row.ids": {"$ne": []}}},
         {
             "$setWindowFields": {
                 "sortBy": {"_id": 1},
                 "output": {
                     "place": {
-                        "$sum": {"$add": ["$count", 1]},
+                        "$sum": {"$add": ["$row.count", 1]},
                         "window": {"documents": ["unbounded", "current"]},
                     }
                 },
             }
         },
-        {"$set": {"firm": {"$cond": [{"$gt": ["$oldest", firm_after]}, "$count", None]}}},
+        {"$set": {"firm": {"$cond": [{"$gt": ["$row.oldest", firm_after]}, "$row.count", None]}}},
         _documents_of_state(top),
         *into_rollups(owner, expires_at, {"rows": 1, "firm": firm}),
     ]
 
 
-def _merged_lists(edge: datetime) -> Document:
-    """Join the lists of one user: each session once, with its last event, if after `edge`.
+def _merge_rows(edge: datetime) -> Pipeline:
+    """Make one `row` of the known row and the arrivals of each user, unless it is the `same`.
 
-    Sorted and not searched, for one user may have many thousands of sessions.
+    Each session once, with its last event, if that is after `edge`. Sorted and not searched, for
+    one user may have many thousands of sessions.
     """
-    joined = {"$concatArrays": ["$$value", "$$this"]}
-    every = {"$reduce": {"input": "$lists", "initialValue": [], "in": joined}}
-    active = {"$filter": {"input": every, "cond": {"$gt": ["$$this.last", edge]}}}
-    newest_first = {"$sortArray": {"input": active, "sortBy": {"id": 1, "last": -1}}}
-    id_before = {"$arrayElemAt": ["$$ids", {"$subtract": ["$$place", 1]}]}
-    id_here = {"$arrayElemAt": ["$$ids", "$$place"]}
-    is_newest = {"$or": [{"$eq": ["$$place", 0]}, {"$ne": [id_here, id_before]}]}
-    places = {"$range": [0, {"$size": "$$sorted"}]}
-    kept = {"$filter": {"input": places, "as": "place", "cond": is_newest}}
-    session = {"$arrayElemAt": ["$$sorted", "$$place"]}
-    one_each = {"$map": {"input": kept, "as": "place", "in": session}}
-    with_ids = {"$let": {"vars": {"ids": "$$sorted.id"}, "in": one_each}}
-    return {"$let": {"vars": {"sorted": newest_first}, "in": with_ids}}
+
+    def pairs_of(row: str) -> Document:
+        known = {"$zip": {"inputs": [f"$${row}.ids", f"$${row}.lasts"]}}
+        return {"$ifNull": [f"$${row}.pairs", known]}
+
+    both: Document = {
+        "$let": {
+            "vars": {"one": {"$first": "$rows"}, "other": {"$last": "$rows"}},
+            "in": {"$concatArrays": [pairs_of("one"), pairs_of("other")]},
+        }
+    }
+    id_after = {"$arrayElemAt": ["$ids", {"$add": ["$$place", 1]}]}
+    is_last = {"$ne": [{"$arrayElemAt": ["$ids", "$$place"]}, id_after]}
+    is_active = {"$gt": [{"$arrayElemAt": ["$lasts", "$$place"]}, edge]}
+    merged = {
+        "user": "$_id",
+        "oldest": {"$min": "$lasts"},
+        "count": _count("$ids"),
+        "ids": "$ids",
+        "lasts": "$lasts",
+    }
+    return [
+        {"$set": {"pairs": {"$cond": ["$same", [], {"$sortArray": {"input": both, "sortBy": 1}}]}}},
+        {
+            "$set": {
+                "ids": {"$map": {"input": "$pairs", "in": {"$first": "$$this"}}},
+                "lasts": {"$map": {"input": "$pairs", "in": {"$last": "$$this"}}},
+            }
+        },
+        {"$set": {"places": _places("$ids", {"$and": [is_active, is_last]})}},
+        {
+            "$set": {
+                "ids": _at_places("$ids", "$places"),
+                "lasts": _at_places("$lasts", "$places"),
+            }
+        },
+        {"$project": {"row": {"$cond": ["$same", {"$first": "$rows"}, merged]}}},
+    ]
 
 
 def _documents_of_state(top: int) -> Document:
@@ -257,11 +272,10 @@ def _documents_of_state(top: int) -> Document:
     def count_if(condition: Document) -> Document:
         return {"$sum": {"$cond": [condition, 1, 0]}}
 
-    row = {"user": "$_id", "oldest": "$oldest", "count": "$count", "sessions": "$sessions"}
     return {
         "$group": {
             "_id": {"$floor": {"$divide": ["$place", _SESSIONS]}},
-            "rows": {"$push": row},
+            "rows": {"$push": "$row"},
             "users": count_if({"$ne": ["$firm", None]}),
             "sessions": {"$sum": "$firm"},
             "one": count_if({"$eq": ["$firm", 1]}),
