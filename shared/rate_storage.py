@@ -66,12 +66,20 @@ class SlidingWindows(ABC):
         windows = self._clock().timestamp() / expiry
         return floor(windows), 1 - windows % 1
 
+    async def hit(self, key: str, limit: int, expiry: int, amount: int) -> tuple[Counter, float]:
+        """Count `amount` hits if previous · (part left) + current + amount ≤ limit.
+
+        Gives the counts after it, and the part of the window that is left.
+        """
+        window, left = self._place(expiry)
+        return await self._count(Hit(key, limit, expiry, amount, window, left)), left
+
     async def acquire_sliding_window_entry(
         self, key: str, limit: int, expiry: int, amount: int = 1
     ) -> bool:
-        """Count `amount` hits if previous · (part left) + current + amount ≤ limit."""
-        window, left = self._place(expiry)
-        return (await self._count(Hit(key, limit, expiry, amount, window, left))).acquired
+        """Tell whether `hit` counted."""
+        counter, _ = await self.hit(key, limit, expiry, amount)
+        return counter.acquired
 
     async def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
         """Give both counts with the seconds for which each still weighs."""

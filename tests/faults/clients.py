@@ -97,4 +97,5 @@ def _event(name: str) -> dict[str, Any]:
         "user_id": name,
         "event_type": "page_view",
         "page_url": "/products/electronics",
+        "session_id": name,
     }
