@@ -29,7 +29,7 @@ from shared.windows import ACTIVE, LONGEST
 _LOG: Final = logging.getLogger("footfall.rollup")
 
 STEP: Final = timedelta(seconds=5)  # of arrivals in a segment
-SETTLE: Final = timedelta(seconds=2)  # most writes have landed by then; the audit finds the others
+SETTLE: Final = timedelta(seconds=1)  # most writes have landed by then; the audit finds the others
 MOST: Final = timedelta(seconds=20)  # of arrivals folded at once, to leave MongoDB time for others
 _TERM: Final = timedelta(seconds=60)  # longer than a step of folding takes
 

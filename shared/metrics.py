@@ -7,7 +7,7 @@ from datetime import datetime
 from shared import pipelines
 from shared.database import Database, Document, first_of
 from shared.parameters import MAX_LISTED
-from shared.rollups import Rollup, chain_at, is_short_of_events, whole_buckets_after
+from shared.rollups import Rollup, chain_at, sound, whole_buckets_after
 from shared.schema import (
     ActiveSessions,
     ActiveUsers,
@@ -27,10 +27,10 @@ from shared.windows import ACTIVE, VIEWS, seconds
 async def compute_metrics(database: Database, at: datetime) -> Metrics:
     """Compute every metric at `at`, with rankings of up to 100 rows."""
     chain = await chain_at(database, at)
-    metrics, is_short = await asyncio.gather(
-        _compute(database, at, chain), is_short_of_events(database, chain)
+    metrics, sound_chain = await asyncio.gather(
+        _compute(database, at, chain), sound(database, chain, at)
     )
-    return await _compute(database, at, []) if is_short else metrics
+    return metrics if sound_chain == chain else await _compute(database, at, sound_chain)
 
 
 async def _compute(database: Database, at: datetime, chain: Sequence[Rollup]) -> Metrics:

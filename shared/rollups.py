@@ -69,9 +69,12 @@ async def chain_at(database: Database, at: datetime) -> list[Rollup]:
     """Give rollups, newest first, that hold every arrival of the windows at `at`, or an empty list.
 
     The newest ends at or before `at` and each begins where the next one ends. A chain that has a
-    gap or is too old serves nobody, nor does one that `is_short_of_events`.
+    gap or is too old serves nobody. Whether all of it is `sound` is not looked at here.
     """
-    chain = linked(await published(database, at), at - LONGEST)
+    return _serving(linked(await published(database, at), at - LONGEST), at)
+
+
+def _serving(chain: list[Rollup], at: datetime) -> list[Rollup]:
     if not chain or chain[-1].since > at - LONGEST:
         return []
     return chain if chain[0].state and chain[0].until > at - ACTIVE else []
@@ -92,9 +95,13 @@ def linked(rollups: Sequence[Rollup], since: datetime) -> list[Rollup]:
     return chain
 
 
-async def is_short_of_events(database: Database, chain: Sequence[Rollup]) -> bool:
-    """Tell whether events have landed behind the newest part of a chain, uncounted by it."""
-    return bool(chain and await disagreeing(database, chain, chain[0].until - AUDITED))
+async def sound(database: Database, chain: list[Rollup], at: datetime) -> list[Rollup]:
+    """Give the part of a chain at `at` that is short of no event that has landed behind it."""
+    wrong = await disagreeing(database, chain, chain[0].until - AUDITED) if chain else []
+    if not wrong:
+        return chain
+    first = min(rollup.since for rollup in wrong)
+    return _serving([rollup for rollup in chain if rollup.until <= first], at)
 
 
 async def published(database: Database, at: datetime) -> list[Rollup]:
