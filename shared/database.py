@@ -11,6 +11,7 @@ from datetime import UTC
 from typing import Any, Final
 
 from bson.codec_options import CodecOptions
+from bson.errors import InvalidBSON
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
 from pymongo import ASCENDING, IndexModel, WriteConcern
 from pymongo.errors import NetworkTimeout, OperationFailure
@@ -65,10 +66,13 @@ async def _deadline(seconds: float) -> AsyncIterator[None]:
 
 async def first_of(collection: Collection, pipeline: list[Document]) -> Document:
     """Run an aggregation pipeline and give its first document, or an empty one."""
-    async with read_deadline():
-        found: list[Document] = await collection.aggregate(
-            pipeline, maxTimeMS=MAX_READ_SECONDS * 1000
-        ).to_list(1)
+    try:
+        async with read_deadline():
+            found: list[Document] = await collection.aggregate(
+                pipeline, maxTimeMS=MAX_READ_SECONDS * 1000
+            ).to_list(1)
+    except InvalidBSON as error:  # MongoDB quotes what is too large, cut off within a character
+        raise OperationFailure("the pipeline failed, and so did the account of it") from error
     return found[0] if found else {}
 
 

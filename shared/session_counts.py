@@ -1,8 +1,12 @@
 """Active users, and the sessions of each: from raw events, or from a rollup and what came since."""
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from datetime import datetime
+
+from bson import ObjectId
+from pymongo.errors import OperationFailure
 
 from shared import pipelines
 from shared.database import Database, Document, first_of
@@ -26,14 +30,21 @@ async def count_sessions(database: Database, at: datetime, rollup: Rollup | None
         return _counts(
             await first_of(database.events, pipelines.sessions_of_events(at, MAX_LISTED))
         )
-    if not rollup.has_totals_for(at):
-        every = pipelines.sessions_of_state(at, rollup.state, rollup.until, MAX_LISTED)
-        return _counts(await first_of(database.rollups, every))
+    if rollup.has_totals_for(at):
+        with contextlib.suppress(OperationFailure):  # ids of 64 MB are too much to hold at once
+            return await _beside_firm(database, at, rollup, rollup.state)
+    every = pipelines.sessions_of_state(at, rollup.state, rollup.until, MAX_LISTED)
+    return _counts(await first_of(database.rollups, every))
+
+
+async def _beside_firm(
+    database: Database, at: datetime, rollup: Rollup, state: ObjectId
+) -> SessionCounts:
     others = pipelines.sessions_beside_firm(
-        at, rollup.state, rollup.until, firm_sessions_after(rollup.until), MAX_LISTED
+        at, state, rollup.until, firm_sessions_after(rollup.until), MAX_LISTED
     )
     firm, beside = await asyncio.gather(
-        first_of(database.rollups, pipelines.firm_sessions(rollup.state)),
+        first_of(database.rollups, pipelines.firm_sessions(state)),
         first_of(database.events, others),
     )
     return _with_firm(_counts(beside), beside["was"], firm) if firm else _counts(beside)

@@ -12,7 +12,7 @@ from shared.database import Database, read_deadline, write_deadline
 from shared.folding import roll_up
 from shared.leases import Lease
 from shared.metrics import compute_metrics
-from shared.rollups import published
+from shared.rollups import VALID, published
 from shared.schema import Metrics
 
 _LOG: Final = logging.getLogger("footfall.metrics")
@@ -20,7 +20,7 @@ _LOG: Final = logging.getLogger("footfall.metrics")
 FRESH_FOR: Final = timedelta(seconds=1)
 _TERM: Final = timedelta(seconds=3)  # a computation that takes longer is not waited for
 _POLL: Final = 0.02  # seconds
-_NEGLECTED: Final = timedelta(seconds=60)  # nobody rolls up on schedule: readers do
+_NEGLECTED: Final = VALID  # totals that old serve nobody: then readers roll up
 
 
 class SharedMetrics:

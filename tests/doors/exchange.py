@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 WRITER, READER, GREEDY = "writer-key", "reader-key", "greedy-key"
@@ -62,13 +61,3 @@ def post(
 def _headers(key: str, others: Mapping[str, str]) -> dict[str, str]:
     named = {name.replace("_", "-"): value for name, value in others.items()}
     return named | ({"authorization": f"Bearer {key}"} if key else {})
-
-
-def event(**fields: Any) -> dict[str, Any]:
-    """Make an event of now."""
-    return {
-        "timestamp": datetime.now(UTC).isoformat(),
-        "user_id": "usr_1",
-        "event_type": "page_view",
-        "page_url": "/",
-    } | fields

@@ -19,18 +19,11 @@ from tests.doors.exchange import (
     Answer,
     Door,
     Request,
-    event,
     get,
     post,
 )
+from tests.events import SAMPLE, event
 
-SAMPLE = {
-    "timestamp": "2024-03-15T14:30:00Z",
-    "user_id": "usr_789",
-    "event_type": "page_view",
-    "page_url": "/products/electronics",
-    "session_id": "sess_456",
-}
 LINES = b"\n".join([json.dumps(SAMPLE).encode(), b"{broken", json.dumps(SAMPLE).encode()])
 NDJSON = "application/x-ndjson"
 USER = "/v1/metrics/active-sessions/"

@@ -9,7 +9,7 @@ import httpx
 
 from shared.api import OPERATIONS
 from tests.conftest import ROOT
-from tests.doors.exchange import event
+from tests.events import event
 
 EXAMPLES = 60  # for each operation, besides those for each edge of its schema
 

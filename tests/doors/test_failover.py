@@ -10,9 +10,9 @@ import httpx
 import pymongo
 import pytest
 
+from tests.clients import Account, Clients
 from tests.conftest import running_service
 from tests.doors.replica_set import Node, ReplicaSet
-from tests.faults.clients import Account, Clients
 
 pytestmark = pytest.mark.anyio
 

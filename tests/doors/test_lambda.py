@@ -13,10 +13,11 @@ import pytest
 
 from tests.conftest import running_service
 from tests.doors.conftest import environments, handlers, settings_for
-from tests.doors.exchange import WRITER, Answer, Request, event, get, post
+from tests.doors.exchange import WRITER, Answer, Request, get, post
 from tests.doors.gateway import SCHEDULED, Gateway, Invoke, answer_of, event_of
 from tests.doors.runtime_api import Environment, environment
-from tests.faults.mongod import Mongod, running_mongod
+from tests.events import event
+from tests.mongod import Mongod, running_mongod
 
 WARM = 100
 FROZEN_SECONDS = 3

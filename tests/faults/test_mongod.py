@@ -15,9 +15,9 @@ import psutil
 import pymongo
 import pytest
 
+from tests.clients import Account, Clients
 from tests.conftest import running_service
-from tests.faults.clients import Account, Clients
-from tests.faults.mongod import Mongod, running_mongod
+from tests.mongod import Mongod, running_mongod
 from tests.oracle import expected_metrics, shown_metrics
 
 pytestmark = pytest.mark.anyio

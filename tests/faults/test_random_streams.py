@@ -4,18 +4,17 @@ import asyncio
 import dataclasses
 import random
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any, cast
 
 import httpx
 import pytest
-from pymongo.errors import AutoReconnect
 
 from functions.router import routes
 from shared.application import application
-from shared.database import Collection, Document
+from shared.database import Collection
 from shared.event_log import EventLog
 from tests.conftest import Service
+from tests.connection import LOST_ANSWER, LOST_REQUEST, FaultyConnection
 
 pytestmark = pytest.mark.anyio
 
@@ -24,35 +23,24 @@ PARALLEL = 16
 LOSS = 0.4  # of the attempts to write
 
 
-class LossyConnection:
+class LossyConnection(FaultyConnection):
     """The collection behind a connection that loses some requests and some answers.
 
     A `merciful` one lets the attempt after a lost one through, so that no request gets a 503.
     """
 
     def __init__(self, events: Collection, chance: random.Random, *, merciful: bool) -> None:
-        self._events = events
+        super().__init__(events)
         self._chance = chance
         self._merciful = merciful
         self.lost: Counter[str] = Counter()
         self._lost_last = False
 
-    async def insert_many(self, documents: Sequence[Document], *, ordered: bool) -> None:
-        """Write as the driver does, or lose the request or the answer."""
+    async def _next_fault(self, documents: int) -> str:  # noqa: ARG002 - any size is lost alike
         self._lost_last = self._chance.random() < LOSS and not (self._merciful and self._lost_last)
-        part = self._chance.choice(["request", "answer"]) if self._lost_last else ""
-        self.lost[part] += 1
-        if part == "request":
-            raise AutoReconnect("connection closed")
-        try:
-            await self._events.insert_many(documents, ordered=ordered)
-        finally:  # an answer that tells of duplicates is lost like any other
-            if part == "answer":
-                raise AutoReconnect("connection closed")
-
-    def find(self, *arguments: Any) -> Any:
-        """Read as the driver does."""
-        return self._events.find(*arguments)
+        fault = self._chance.choice([LOST_REQUEST, LOST_ANSWER]) if self._lost_last else ""
+        self.lost[fault] += 1
+        return fault
 
 
 @dataclasses.dataclass
@@ -120,8 +108,8 @@ async def test_distinct_events_sent_are_the_stored_and_the_rejected(
 
     stored = Counter([document["user_id"] async for document in database.events.find({})])
     refused = [document["event"] async for document in database.rejections.find({})]
-    assert connection.lost["request"]
-    assert connection.lost["answer"]
+    assert connection.lost[LOST_REQUEST]
+    assert connection.lost[LOST_ANSWER]
     assert stored == Counter(stream.valid)
     assert stream.answers["rejected"] == len(refused) == len(stream.invalid)
     assert all(any(f'"{name}"' in event for event in refused) for name in stream.invalid)

@@ -4,7 +4,6 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -15,6 +14,7 @@ import pymongo
 import pytest
 
 from tests.conftest import running_service
+from tests.events import event
 
 pytestmark = pytest.mark.anyio
 
@@ -63,15 +63,6 @@ async def test_two_workers_act_as_one(
 
 async def post(http: httpx.AsyncClient, key: str, body: dict[str, str]) -> httpx.Response:
     return await http.post("/v1/events", json=body, headers={"X-API-Key": key})
-
-
-def event(**fields: str) -> dict[str, str]:
-    return {
-        "timestamp": datetime.now(UTC).isoformat(),
-        "user_id": "u",
-        "event_type": "page_view",
-        "page_url": "/",
-    } | fields
 
 
 async def until_both_serve(url: str) -> None:

@@ -1,25 +1,15 @@
 """The dashboard on the real service and a real mongod: what is posted is seen, and only seen."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from tests.events import event
 from tests.frontend.payloads import HOSTILE_IDS, HOSTILE_PAGES, HOSTILE_TYPES
 
 pytestmark = pytest.mark.anyio
-
-
-def event(**fields: Any) -> dict[str, Any]:
-    return {
-        "timestamp": datetime.now(UTC).isoformat(),
-        "user_id": "usr_1",
-        "event_type": "page_view",
-        "page_url": "/",
-        "session_id": "s1",
-    } | fields
 
 
 async def post(url: str, *events: dict[str, Any], status: int = 202) -> dict[str, int]:

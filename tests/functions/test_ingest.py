@@ -7,16 +7,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import Service
+from tests.events import SAMPLE
 
 pytestmark = pytest.mark.anyio
-
-SAMPLE = {
-    "timestamp": "2024-03-15T14:30:00Z",
-    "user_id": "usr_789",
-    "event_type": "page_view",
-    "page_url": "/products/electronics",
-    "session_id": "sess_456",
-}
 
 
 async def test_the_sample_event_is_accepted_stored_and_late(service: Service) -> None:

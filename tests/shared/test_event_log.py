@@ -1,17 +1,16 @@
 """The event log: one write for many requests, every event once, whatever MongoDB does."""
 
 import asyncio
-from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import cast
 
 import pytest
 from bson import ObjectId
-from pymongo.errors import AutoReconnect
 
 from shared.database import Collection, Database, Document
 from shared.event_log import MAX_WAITING_BYTES, MAX_WAITING_EVENTS, EventLog
 from shared.problems import OVERLOADED, STORAGE_UNAVAILABLE, Problem
+from tests.connection import LOST_ANSWER, LOST_REQUEST, FaultyConnection
 
 pytestmark = pytest.mark.anyio
 
@@ -22,32 +21,22 @@ def document(key: str | None = None) -> Document:
     return {"_id": key or ObjectId(), "user_id": "u", "received_at": NOW, "occurred_at": NOW}
 
 
-class Connection:
+class Connection(FaultyConnection):
     """The collection behind a connection that can break, block, and count its writes."""
 
     def __init__(self, events: Collection) -> None:
-        self._events = events
+        super().__init__(events)
         self.writes: list[int] = []
         self.faults: list[str] = []
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def insert_many(self, documents: Sequence[Document], *, ordered: bool) -> None:
-        """Write as the driver does, unless a fault is due."""
+    async def _next_fault(self, documents: int) -> str:
         await self.gate.wait()
         fault = self.faults.pop(0) if self.faults else ""
-        if fault == "lost request":
-            raise AutoReconnect("connection closed")
-        self.writes.append(len(documents))
-        try:
-            await self._events.insert_many(documents, ordered=ordered)
-        finally:  # an answer that tells of duplicates is lost like any other
-            if fault == "lost answer":
-                raise AutoReconnect("connection closed")
-
-    def find(self, *arguments: Any) -> Any:
-        """Read as the driver does."""
-        return self._events.find(*arguments)
+        if fault != LOST_REQUEST:
+            self.writes.append(documents)
+        return fault
 
 
 @pytest.fixture
@@ -83,7 +72,7 @@ async def test_a_hundred_identical_requests_store_one_event(
     assert await database.events.count_documents({}) == 1
 
 
-@pytest.mark.parametrize("fault", ["lost request", "lost answer"])
+@pytest.mark.parametrize("fault", [LOST_REQUEST, LOST_ANSWER])
 async def test_a_retry_tells_its_own_events_from_duplicates(
     log: EventLog, connection: Connection, database: Database, fault: str
 ) -> None:
@@ -102,7 +91,7 @@ async def test_a_retry_tells_its_own_events_from_duplicates(
 async def test_without_mongodb_everybody_gets_503_and_later_requests_work(
     log: EventLog, connection: Connection
 ) -> None:
-    connection.faults = ["lost request"] * 2
+    connection.faults = [LOST_REQUEST] * 2
     connection.gate.clear()
     waiting = [asyncio.create_task(log.append([document()] * 600, 100)) for _ in range(4)]
     await asyncio.sleep(0)

@@ -255,6 +255,19 @@ async def test_many_pages_and_sessions_spread_over_documents(database: Database)
     assert metrics.active_sessions.users[0].sessions == 6000
 
 
+async def test_ids_of_many_megabytes_are_counted_all_the_same(database: Database) -> None:
+    clock = FakeClock()
+    await arrive(database, clock.now - timedelta(seconds=20), [event(age=0)])
+    await fold(database, clock)
+    wide = "\U0001f6d2" * 120  # of 4 bytes each
+    for start in range(0, 50_000, 10_000):
+        users = (f"{n:08}{wide}" for n in range(start, start + 10_000))
+        await arrive(database, clock.now, [event(age=0, user_id=u, session_id=u) for u in users])
+    metrics = await compute_metrics(database, clock.now)
+    assert metrics.active_users.count == 50_001
+    assert metrics.active_sessions.total == 50_001
+
+
 async def test_a_lease_has_one_holder_until_it_ends(database: Database) -> None:
     clock = FakeClock()
     first, second = (

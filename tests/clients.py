@@ -6,10 +6,10 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
 
 import httpx
+
+from tests.events import event
 
 
 @dataclass
@@ -77,7 +77,9 @@ class Clients:
                 taken = await self._post(http, names, with_ids=True)
 
     async def _post(self, http: httpx.AsyncClient, names: list[str], *, with_ids: bool) -> bool:
-        events = [_event(name) | ({"event_id": name} if with_ids else {}) for name in names]
+        events = [event(user_id=name, session_id=name) for name in names]
+        if with_ids:
+            events = [one | {"event_id": one["user_id"]} for one in events]
         sent = time.monotonic()
         response = await http.post("/v1/events", json=events)
         self.account.note(response, time.monotonic() - sent)
@@ -89,13 +91,3 @@ class Clients:
             self.account.lost.update(names)
         await asyncio.sleep(0.2)
         return False
-
-
-def _event(name: str) -> dict[str, Any]:
-    return {
-        "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "user_id": name,
-        "event_type": "page_view",
-        "page_url": "/products/electronics",
-        "session_id": name,
-    }
