@@ -19,7 +19,7 @@ _AFTER: Final = SETTLE + timedelta(milliseconds=200)  # what the snapshot counts
 async def run(service: Resources) -> bool:
     """Roll up, and store the snapshot that is due; tell whether this process stored it."""
     await service.database.ensure_indexes()
-    await roll_up(service.database, service.clock)
+    await roll_up(service.database, service.rollup_lease, service.clock)
     return await store_snapshot(service.database, due_at(service.clock()))
 
 

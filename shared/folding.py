@@ -31,12 +31,16 @@ _LOG: Final = logging.getLogger("footfall.rollup")
 STEP: Final = timedelta(seconds=5)  # of arrivals in a segment
 SETTLE: Final = timedelta(seconds=1)  # most writes have landed by then; the audit finds the others
 MOST: Final = timedelta(seconds=20)  # of arrivals folded at once, to leave MongoDB time for others
-_TERM: Final = timedelta(seconds=60)  # longer than a step of folding takes
+_TERM: Final = timedelta(seconds=20)  # longer than a step of folding takes
 
 
-async def roll_up(database: Database, clock: Clock) -> None:
-    """Fold unless another process is at it; once a minute audit what was folded."""
-    lease = Lease(database.leases, "rollup", _TERM, clock)
+def rollup_lease(database: Database, clock: Clock) -> Lease:
+    """Make a lease to roll up with."""
+    return Lease(database.leases, "rollup", _TERM, clock)
+
+
+async def roll_up(database: Database, lease: Lease, clock: Clock) -> None:
+    """Fold unless somebody else is at it; once a minute audit what was folded."""
     if not await lease.take():
         return
     try:

@@ -13,7 +13,11 @@ class Lease:
     """A lease by name. Two holders do no harm where the task can be done twice; they cost time."""
 
     def __init__(self, leases: Collection, name: str, term: timedelta, clock: Clock) -> None:
-        """`term` is how long a holder that was killed keeps the others waiting."""
+        """`term` is how long a holder that was killed keeps the others waiting.
+
+        This object is the holder. Keep it: if MongoDB was away when it was to be released, it can
+        be taken again at once.
+        """
         self._term = term
         self._leases = leases
         self._name = name

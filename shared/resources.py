@@ -11,6 +11,8 @@ from shared.access import Keys
 from shared.clock import Clock, system_clock
 from shared.database import Client, Database, connect
 from shared.event_log import EventLog
+from shared.folding import rollup_lease
+from shared.leases import Lease
 from shared.rate_limits import RateLimits
 from shared.rate_storage import MemoryWindows, MongoWindows
 from shared.rejections import RejectionLog
@@ -34,6 +36,7 @@ class Resources:
     rejections: RejectionLog
     rate_limits: RateLimits
     metrics: SharedMetrics
+    rollup_lease: Lease
 
     async def close(self) -> None:
         """Store what still waits and drop the connections."""
@@ -70,6 +73,7 @@ def open_resources(
         rejections=RejectionLog(database.rejections, clock),
         rate_limits=RateLimits(settings.rate_limit, settings.total_rate_limit, windows),
         metrics=SharedMetrics(database, clock),
+        rollup_lease=rollup_lease(database, clock),
     )
 
 

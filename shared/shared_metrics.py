@@ -9,7 +9,7 @@ from pymongo.errors import PyMongoError
 
 from shared.clock import Clock
 from shared.database import Database, read_deadline, write_deadline
-from shared.folding import roll_up
+from shared.folding import roll_up, rollup_lease
 from shared.leases import Lease
 from shared.metrics import compute_metrics
 from shared.rollups import VALID, published
@@ -30,6 +30,7 @@ class SharedMetrics:
         self._database = database
         self._clock = clock
         self._lease = Lease(database.leases, "metrics", _TERM, clock)
+        self._rollup_lease = rollup_lease(database, clock)
         self._latest: Metrics | None = None
         self._computing: asyncio.Task[None] | None = None
         self._tending: asyncio.Task[None] | None = None
@@ -88,6 +89,6 @@ class SharedMetrics:
 
     async def _roll_up(self) -> None:
         try:
-            await roll_up(self._database, self._clock)
+            await roll_up(self._database, self._rollup_lease, self._clock)
         except PyMongoError as error:
             _LOG.warning("no rollup this time: %s", type(error).__name__)
