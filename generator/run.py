@@ -52,12 +52,15 @@ async def run(
             await deliver(await queue.get())
             queue.task_done()
 
+    reason: Exception | None = None
     try:
         async with asyncio.TaskGroup() as group:
             senders = [group.create_task(send()) for _ in range(sending.concurrency)]
             group.create_task(draw())
     except* HopelessError as errors:
-        raise errors.exceptions[0] from None  # all senders met the same
+        reason = errors.exceptions[0]  # all senders met the same
+    if reason:  # raised in the handler, it would come in a group with Python 3.11.2
+        raise reason
 
 
 async def _draw(
