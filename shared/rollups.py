@@ -23,7 +23,8 @@ STATE_KEPT: Final = 2 * ACTIVE  # a state is 60 bytes a session, and made every 
 # is left to look at one by one; the schedule needs 7 s, and has 23 s to be late.
 VALID: Final = timedelta(seconds=30)
 
-_KIND: Final = {"kind": "rollup"}
+# Count up the form when the parts of a rollup change: those of another release then serve nobody.
+_KIND: Final = {"kind": "rollup", "form": 2}
 # How far back from its end a chain is held against the arrivals at each use. An append is answered
 # within 15 s of its arrival, and when the newest rollup was made everything before it was held
 # against the arrivals too: what has landed since arrived in its last 15 s or later.

@@ -178,6 +178,17 @@ async def test_answers_come_from_rollups_and_not_from_raw_events(database: Datab
     assert (await shown(database, clock.now))["pages"] == [("/", 1)]
 
 
+async def test_rollups_of_another_release_serve_nobody(database: Database) -> None:
+    clock = FakeClock()
+    await arrive(database, clock.now - timedelta(seconds=20), [event(age=0)])
+    await fold(database, clock)
+    await database.rollups.update_many({"form": 2}, {"$set": {"form": 1}, "$unset": {"total": 1}})
+    await assert_exact(database, clock.now)
+    assert await fold(database, clock)
+    assert await chain_at(database, clock.now)
+    await assert_exact(database, clock.now)
+
+
 async def test_rollups_before_the_one_that_missed_an_event_still_serve(
     database: Database,
 ) -> None:
