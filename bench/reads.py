@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 from bson import ObjectId
 
-from bench.rig import table
-from shared.clock import system_clock
+from bench.rig import Server, table
+from shared.clock import Clock, system_clock
 from shared.database import Database, Document, connect
 from shared.embedded_mongod import embedded_mongod
 from shared.folding import SETTLE, STEP, fold, settled_at
@@ -35,6 +35,7 @@ def uncached() -> None:
 
 async def _measure(uri: str) -> None:
     rows = []
+    mine = Server(uri, psutil.Process())
     client = connect(uri)
     for rate in RATES:
         database = Database(client, f"bench_{rate}", event_retention=86400)
@@ -43,10 +44,11 @@ async def _measure(uri: str) -> None:
         await _fill(database, rate * 900, at)
         plain = await _median(partial(_plainly, database, at))
         raw = await _median(partial(compute_metrics, database, at))
-        await fold(database, lambda at=at: at - STEP)  # type: ignore[misc]
-        before, started = _mongod_seconds(), time.perf_counter()
-        await fold(database, lambda at=at: at)  # type: ignore[misc]
-        took, used = time.perf_counter() - started, _mongod_seconds() - before
+        await fold(database, _standing(at - STEP))
+        before, started = mine.processor_seconds(), time.perf_counter()
+        await fold(database, _standing(at))
+        took, after = time.perf_counter() - started, mine.processor_seconds()
+        used = after["mongod"] - before["mongod"]
         rolled = await _median(partial(compute_metrics, database, at))
         size = (await client[database.name].command("collStats", "rollups"))["storageSize"]
         rows.append(
@@ -99,10 +101,8 @@ async def _median(compute: Callable[[], Awaitable[object]]) -> float:
     return statistics.median(took)
 
 
-def _mongod_seconds() -> float:
-    processes = psutil.Process().children(recursive=True)
-    times = [p.cpu_times() for p in processes if "mongod" in p.name()]
-    return sum(it.user + it.system for it in times)
+def _standing(at: datetime) -> Clock:
+    return lambda: at
 
 
 async def _fill(database: Database, count: int, at: datetime) -> None:

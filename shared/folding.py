@@ -10,7 +10,7 @@ from bson import ObjectId
 
 from shared import pipelines
 from shared.clock import Clock
-from shared.database import MAX_READ_SECONDS, Database, read_deadline
+from shared.database import MAX_READ_SECONDS, Collection, Database, read_deadline
 from shared.leases import Lease
 from shared.parameters import MAX_LISTED
 from shared.rollups import (
@@ -121,7 +121,7 @@ async def _segment(
     database: Database, since: datetime, until: datetime, now: datetime
 ) -> tuple[ObjectId, int]:
     owner = ObjectId()
-    await _run(database, "events", pipelines.segment_of_views(since, until, owner, now + KEPT))
+    await _run(database.events, pipelines.segment_of_views(since, until, owner, now + KEPT))
     async with read_deadline():
         counted = database.rollups.aggregate(
             [{"$match": {"owner": owner}}, {"$group": {"_id": None, "n": {"$sum": "$events"}}}]
@@ -143,7 +143,7 @@ async def _state(
         top=MAX_LISTED,
         expires_at=now + STATE_KEPT,
     )
-    await _run(database, "rollups", pipeline)
+    await _run(database.rollups, pipeline)
     return owner
 
 
@@ -154,12 +154,11 @@ async def _total(
     pipeline = pipelines.total_of_segments(
         segments, whole_buckets_after(until), owner, now + STATE_KEPT
     )
-    await _run(database, "rollups", pipeline)
+    await _run(database.rollups, pipeline)
     return owner
 
 
-async def _run(database: Database, collection: str, pipeline: pipelines.Pipeline) -> None:
-    source = database.events if collection == "events" else database.rollups
+async def _run(source: Collection, pipeline: pipelines.Pipeline) -> None:
     async with read_deadline():
         await source.aggregate(
             pipeline, allowDiskUse=True, maxTimeMS=MAX_READ_SECONDS * 1000

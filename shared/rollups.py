@@ -7,7 +7,7 @@ any time: answers then come from raw events, and rollups are made anew.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -45,7 +45,7 @@ class Rollup:
     @classmethod
     def of(cls, document: Document) -> "Rollup":
         """Read a published rollup."""
-        return cls(**{name: document[name] for name in cls.__dataclass_fields__})
+        return cls(**{field.name: document[field.name] for field in fields(cls)})
 
     def has_totals_for(self, at: datetime) -> bool:
         """Tell whether the totals serve a window at `at`."""
@@ -105,11 +105,11 @@ async def sound(database: Database, chain: list[Rollup], at: datetime) -> list[R
     return _serving([rollup for rollup in chain if rollup.until <= first], at)
 
 
-async def published(database: Database, at: datetime) -> list[Rollup]:
-    """List the published rollups that matter at `at`, newest first."""
+async def published(database: Database, at: datetime, most: int = 0) -> list[Rollup]:
+    """List the published rollups that matter at `at`, newest first; 0 means all of them."""
     query = _KIND | {"until": {"$gt": at - LONGEST, "$lte": at}}
     async with read_deadline():
-        found = await database.rollups.find(query).sort("until", -1).to_list(None)
+        found = await database.rollups.find(query).sort("until", -1).limit(most).to_list(None)
     return [Rollup.of(document) for document in found]
 
 

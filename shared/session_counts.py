@@ -1,12 +1,11 @@
 """Active users, and the sessions of each: from raw events, or from a rollup and what came since."""
 
 import asyncio
-import contextlib
 from dataclasses import dataclass
 from datetime import datetime
 
 from bson import ObjectId
-from pymongo.errors import OperationFailure
+from pymongo.errors import ExecutionTimeout, OperationFailure
 
 from shared import pipelines
 from shared.database import Database, Document, first_of
@@ -31,8 +30,12 @@ async def count_sessions(database: Database, at: datetime, rollup: Rollup | None
             await first_of(database.events, pipelines.sessions_of_events(at, MAX_LISTED))
         )
     if rollup.has_totals_for(at):
-        with contextlib.suppress(OperationFailure):  # ids of 64 MB are too much to hold at once
+        try:
             return await _beside_firm(database, at, rollup, rollup.state)
+        except ExecutionTimeout:  # whoever asked has waited for as long as a read may take
+            raise
+        except OperationFailure:  # ids of 64 MB are too much to hold at once
+            pass
     every = pipelines.sessions_of_state(at, rollup.state, rollup.until, MAX_LISTED)
     return _counts(await first_of(database.rollups, every))
 

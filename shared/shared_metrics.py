@@ -82,7 +82,7 @@ class SharedMetrics:
 
     async def _tend(self, at: datetime) -> None:
         """Start to roll up where the schedule does not, without keeping anybody waiting."""
-        rollups = await published(self._database, at)
+        rollups = await published(self._database, at, most=1)
         neglected = not rollups or rollups[0].until < at - _NEGLECTED
         if neglected and (self._tending is None or self._tending.done()):
             self._tending = asyncio.create_task(self._roll_up())

@@ -17,16 +17,18 @@ class FaultyConnection(ABC):
 
     def __init__(self, events: Collection) -> None:
         self._events = events
+        self.writes: list[int] = []  # documents in each that was not lost on its way
 
     @abstractmethod
-    async def _next_fault(self, documents: int) -> str:
+    async def _next_fault(self) -> str:
         """Tell what befalls the next write: a lost request, a lost answer, or nothing ("")."""
 
     async def insert_many(self, documents: Sequence[Document], *, ordered: bool) -> None:
         """Write as the driver does, unless a fault is due."""
-        fault = await self._next_fault(len(documents))
+        fault = await self._next_fault()
         if fault == LOST_REQUEST:
             raise AutoReconnect("connection closed")
+        self.writes.append(len(documents))
         try:
             await self._events.insert_many(documents, ordered=ordered)
         finally:  # an answer that tells of duplicates is lost like any other

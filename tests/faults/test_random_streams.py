@@ -36,7 +36,7 @@ class LossyConnection(FaultyConnection):
         self.lost: Counter[str] = Counter()
         self._lost_last = False
 
-    async def _next_fault(self, documents: int) -> str:  # noqa: ARG002 - any size is lost alike
+    async def _next_fault(self) -> str:
         self._lost_last = self._chance.random() < LOSS and not (self._merciful and self._lost_last)
         fault = self._chance.choice([LOST_REQUEST, LOST_ANSWER]) if self._lost_last else ""
         self.lost[fault] += 1

@@ -22,21 +22,17 @@ def document(key: str | None = None) -> Document:
 
 
 class Connection(FaultyConnection):
-    """The collection behind a connection that can break, block, and count its writes."""
+    """The collection behind a connection that can break and block."""
 
     def __init__(self, events: Collection) -> None:
         super().__init__(events)
-        self.writes: list[int] = []
         self.faults: list[str] = []
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def _next_fault(self, documents: int) -> str:
+    async def _next_fault(self) -> str:
         await self.gate.wait()
-        fault = self.faults.pop(0) if self.faults else ""
-        if fault != LOST_REQUEST:
-            self.writes.append(documents)
-        return fault
+        return self.faults.pop(0) if self.faults else ""
 
 
 @pytest.fixture

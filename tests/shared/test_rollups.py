@@ -20,26 +20,15 @@ from shared.parameters import MAX_LISTED
 from shared.rollups import VALID, chain_at, sound
 from shared.windows import LONGEST
 from tests.conftest import FakeClock
-from tests.oracle import expected_metrics
+from tests.oracle import expected_metrics, shown_metrics
 
 pytestmark = pytest.mark.anyio
-
-MINUTE = 60.0
 
 
 async def shown(database: Database, at: datetime) -> dict[str, Any]:
     """Compute every metric and bring it into the oracle's form."""
-    metrics = await compute_metrics(database, at)
-    return {
-        "active_users": metrics.active_users.count,
-        "views": metrics.page_views.total,
-        "pages": [(row.page_url, row.views) for row in metrics.page_views.top],
-        "sessions": metrics.active_sessions.total,
-        "users": [(row.user_id, row.sessions) for row in metrics.active_sessions.users],
-        "spread": list(metrics.active_sessions.spread.model_dump().values()),
-        "by_type": metrics.events.by_type,
-        "late": metrics.events.late,
-    }
+    metrics = (await compute_metrics(database, at)).model_dump()
+    return shown_metrics(metrics, metrics, metrics)
 
 
 async def assert_exact(database: Database, at: datetime) -> None:
