@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import random
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -40,13 +39,13 @@ class Delivery:
         ledger: Ledger | None = None,
         *,
         monotonic: Callable[[], float],
-        rng: random.Random,
+        pause: Pause,
     ) -> None:
         self._http = http
         self._progress = progress
         self._ledger = ledger
         self._monotonic = monotonic
-        self._pause = Pause(monotonic, rng)
+        self._pause = pause
         self._largest = MAX_BATCH
 
     async def deliver(self, batch: Batch) -> None:

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from generator.delivery import Delivery
 from generator.options import MAX_RATE, USERS_PER_RATE
+from generator.pause import Pause
 from generator.plan import Plan
 from generator.progress import Progress
 from generator.run import Sending, run
@@ -71,7 +72,8 @@ async def _send(target: Service, rate: float, ends: datetime, progress: Progress
     seed, users = int(begins.timestamp()), math.ceil(rate * USERS_PER_RATE)
     stream = shop_stream(Plan(seed, rate, users, duration=INTERVAL), begins)
     async with target.client(SENDING.concurrency) as http:
-        delivery = Delivery(http, progress, monotonic=time.monotonic, rng=random.SystemRandom())
+        pause = Pause(time.monotonic, asyncio.sleep, random.SystemRandom())
+        delivery = Delivery(http, progress, monotonic=time.monotonic, pause=pause)
         await run(stream, delivery.deliver, progress, asyncio.Event(), SENDING)
 
 

@@ -1,18 +1,20 @@
 """Holding back when the service is in trouble."""
 
-import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 FIRST = 0.1  # seconds after a failure whose answer names no time; doubled with each in a row
 LONGEST = 5.0
+
+Sleep = Callable[[float], Awaitable[object]]  # for so many seconds
 
 
 class Pause:
     """One pause for all senders: a service in trouble is not hammered by the others."""
 
-    def __init__(self, monotonic: Callable[[], float], rng: random.Random) -> None:
+    def __init__(self, monotonic: Callable[[], float], sleep: Sleep, rng: random.Random) -> None:
         self._monotonic = monotonic
+        self._sleep = sleep
         self._rng = rng
         self._ends = 0.0
         self._failures = 0  # in a row
@@ -23,7 +25,7 @@ class Pause:
             left = self._ends - self._monotonic()
             if left <= 0:
                 return
-            await asyncio.sleep(left)
+            await self._sleep(left)
 
     def hold(self, seconds: float | None) -> None:
         """Hold back for `seconds`; where the service named no time, longer after each failure."""

@@ -13,6 +13,7 @@ from generator.delivery import Delivery, HopelessError
 from generator.display import Display
 from generator.jobs import Job
 from generator.ledger import Ledger
+from generator.pause import Pause
 from generator.progress import Progress
 from generator.run import Sending, run
 from generator.service import Service, appears
@@ -48,9 +49,8 @@ async def session(service: Service, sending: Sending, job: Job) -> Exit:
             if job.expect is not None:
                 file = stack.enter_context(job.expect.open("w", encoding="utf-8"))
                 ledger = Ledger(file, _now)
-            delivery = Delivery(
-                http, progress, ledger, monotonic=time.monotonic, rng=random.SystemRandom()
-            )
+            pause = Pause(time.monotonic, asyncio.sleep, random.SystemRandom())
+            delivery = Delivery(http, progress, ledger, monotonic=time.monotonic, pause=pause)
             display.say(f"to {service.url}: {job.title}")
             sends = asyncio.create_task(
                 run(job.begin(_now()), job.through(delivery.deliver), progress, stop, sending)

@@ -11,6 +11,7 @@ import pytest
 from generator.delivery import Delivery, HopelessError
 from generator.ledger import Ledger
 from generator.outgoing import Batch, Outgoing, Role
+from generator.pause import Pause
 from generator.progress import Progress
 from generator.service import service
 from tests.generator.stubborn import Stubborn, stubborn
@@ -37,7 +38,8 @@ async def deliver(server: Stubborn, *batches: Batch) -> tuple[Progress, list[dic
     progress, file = Progress(time.monotonic), io.StringIO()
     ledger = Ledger(file, lambda: datetime.now(UTC))
     async with service(server.url, "the-key").client(1) as http:
-        delivery = Delivery(http, progress, ledger, monotonic=time.monotonic, rng=random.Random(1))
+        pause = Pause(time.monotonic, asyncio.sleep, random.Random(1))
+        delivery = Delivery(http, progress, ledger, monotonic=time.monotonic, pause=pause)
         for batch in batches:
             progress.drawn += len(batch)
             await delivery.deliver(batch)
@@ -124,22 +126,23 @@ async def test_a_valid_event_refused_and_a_malformed_one_taken_are_told() -> Non
     assert [e["event_id"] for e in ledger[0]["events"]] == ["event-1"]
 
 
-async def test_it_waits_as_long_as_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [0.0]
-    yielding = asyncio.sleep
+async def test_it_waits_as_long_as_it_is_told() -> None:
+    now = 0.0
+
+    def monotonic() -> float:
+        return now
 
     async def sleep(seconds: float) -> None:
-        now[0] += seconds
-        await yielding(0)
+        nonlocal now
+        now += seconds
 
-    progress = Progress(lambda: now[0])
+    progress = Progress(monotonic)
     async with stubborn(["429", "429"]) as server, service(server.url, None).client(1) as http:
         server.retry_after = 7
-        delivery = Delivery(http, progress, monotonic=lambda: now[0], rng=random.Random(1))
-        monkeypatch.setattr(asyncio, "sleep", sleep)
+        pause = Pause(monotonic, sleep, random.Random(1))
+        delivery = Delivery(http, progress, monotonic=monotonic, pause=pause)
         await delivery.deliver(batch_of(1))
-        monkeypatch.undo()
-    assert now == [14]
+    assert now == 14
 
 
 async def test_a_wrong_key_ends_it_at_once() -> None:

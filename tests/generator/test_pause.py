@@ -1,4 +1,3 @@
-import asyncio
 import random
 from dataclasses import dataclass
 
@@ -19,15 +18,13 @@ class Clock:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(asyncio, "sleep", clock.sleep)
-    return clock
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.mark.anyio
 async def test_a_named_time_is_kept_to_the_second(clock: Clock) -> None:
-    pause = Pause(clock, random.Random(1))
+    pause = Pause(clock, clock.sleep, random.Random(1))
     await pause.over()
     assert clock.now == 100
     pause.hold(7)
@@ -38,7 +35,7 @@ async def test_a_named_time_is_kept_to_the_second(clock: Clock) -> None:
 
 @pytest.mark.anyio
 async def test_without_a_named_time_pauses_grow_up_to_a_bound(clock: Clock) -> None:
-    pause = Pause(clock, random.Random(1))
+    pause = Pause(clock, clock.sleep, random.Random(1))
     lengths = []
     for _ in range(12):
         before = clock.now
