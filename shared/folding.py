@@ -10,7 +10,7 @@ from bson import ObjectId
 
 from shared import pipelines
 from shared.clock import Clock
-from shared.database import MAX_READ_SECONDS, Collection, Database, read_deadline
+from shared.database import MAX_READ_SECONDS, Collection, Database, first_of, read_deadline
 from shared.leases import Lease
 from shared.parameters import MAX_LISTED
 from shared.rollups import (
@@ -18,6 +18,7 @@ from shared.rollups import (
     KEPT,
     STATE_KEPT,
     Rollup,
+    arrivals,
     disagreeing,
     firm_sessions_after,
     linked,
@@ -31,6 +32,7 @@ _LOG: Final = logging.getLogger("footfall.rollup")
 STEP: Final = timedelta(seconds=5)  # of arrivals in a segment
 SETTLE: Final = timedelta(seconds=1)  # most writes have landed by then; the audit finds the others
 MOST: Final = timedelta(seconds=20)  # of arrivals folded at once, to leave MongoDB time for others
+_ENTRIES: Final = 5000  # in a document of a state: of 0.5 KiB, 2.5 MB; one user may have more
 _TERM: Final = timedelta(seconds=20)  # longer than a step of folding takes
 
 
@@ -72,11 +74,10 @@ async def _fold_next(
     # The segment first: it then misses an event that lands between the two, as the count of
     # arrivals will tell; nothing would tell that the state had missed one.
     segment, events = await _segment(database, since, until, now)
-    previous = rollups[0].state if rollups else None
-    state = await _state(database, previous, since, until, now)
+    state, entries = await _state(database, rollups, since, until, now)
     segments = [segment, *_segments(rollups, until)]
     total = await _total(database, segments, until, now)
-    await _publish(database, Rollup(since, until, segment, state, total, events), now)
+    await _publish(database, Rollup(since, until, segment, state, total, events, entries), now)
 
 
 def _segments(rollups: Sequence[Rollup], until: datetime) -> list[ObjectId]:
@@ -102,7 +103,7 @@ async def _mend(database: Database, now: datetime, reach: timedelta) -> int:
         return 0
     _LOG.warning("%d rollups are short of events that landed late; making them anew", len(wrong))
     newest, first = rollups[0], min(rollup.since for rollup in wrong)
-    state = await _state(database, newest.state, first, newest.until, now)
+    state, entries = await _state(database, rollups, first, newest.until, now)
     mended = []
     for rollup in rollups:
         segment, events = rollup.segment, rollup.events
@@ -110,7 +111,7 @@ async def _mend(database: Database, now: datetime, reach: timedelta) -> int:
             segment, events = await _segment(database, rollup.since, rollup.until, now)
         mended.append(replace(rollup, segment=segment, events=events, state=None, total=None))
     total = await _total(database, _segments(mended, newest.until), newest.until, now)
-    mended[0] = replace(mended[0], state=state, total=total)
+    mended[0] = replace(mended[0], state=state, total=total, entries=entries)
     for rollup in mended:
         if rollup.until > first:
             await _publish(database, rollup, now)
@@ -122,29 +123,29 @@ async def _segment(
 ) -> tuple[ObjectId, int]:
     owner = ObjectId()
     await _run(database.events, pipelines.segment_of_views(since, until, owner, now + KEPT))
-    async with read_deadline():
-        counted = database.rollups.aggregate(
-            [{"$match": {"owner": owner}}, {"$group": {"_id": None, "n": {"$sum": "$events"}}}]
-        )
-        found = await counted.to_list(1)
-    return owner, found[0]["n"] if found else 0
+    return owner, await _sum(database, owner, "events")
 
 
 async def _state(
-    database: Database, previous: ObjectId | None, since: datetime, until: datetime, now: datetime
-) -> ObjectId:
+    database: Database, rollups: Sequence[Rollup], since: datetime, until: datetime, now: datetime
+) -> tuple[ObjectId, int]:
     owner = ObjectId()
+    previous, known = (rollups[0].state, rollups[0].entries) if rollups else (None, 0)
+    since = since if previous else until - ACTIVE
+    # No event makes more than two entries.
+    most = known + 2 * await arrivals(database, since, until)
     pipeline = pipelines.state_of_sessions(
         previous,
-        since if previous else until - ACTIVE,
+        since,
         until,
         owner=owner,
         firm_after=firm_sessions_after(until),
         top=MAX_LISTED,
+        parts=1 + most // _ENTRIES,
         expires_at=now + STATE_KEPT,
     )
     await _run(database.rollups, pipeline)
-    return owner
+    return owner, await _sum(database, owner, "entries")
 
 
 async def _total(
@@ -156,6 +157,13 @@ async def _total(
     )
     await _run(database.rollups, pipeline)
     return owner
+
+
+async def _sum(database: Database, owner: ObjectId, field: str) -> int:
+    """Add up a field of the parts that belong to `owner`."""
+    added = {"$group": {"_id": None, "sum": {"$sum": f"${field}"}}}
+    found = await first_of(database.rollups, [{"$match": {"owner": owner}}, added])
+    return int(found.get("sum", 0))
 
 
 async def _run(source: Collection, pipeline: pipelines.Pipeline) -> None:

@@ -24,7 +24,7 @@ STATE_KEPT: Final = 2 * ACTIVE  # a state is 60 bytes a session, and made every 
 VALID: Final = timedelta(seconds=30)
 
 # Count up the form when the parts of a rollup change: those of another release then serve nobody.
-_KIND: Final = {"kind": "rollup", "form": 2}
+_KIND: Final = {"kind": "rollup", "form": 3}
 # How far back from its end a chain is held against the arrivals at each use. An append is answered
 # within 15 s of its arrival, and when the newest rollup was made everything before it was held
 # against the arrivals too: what has landed since arrived in its last 15 s or later.
@@ -41,6 +41,7 @@ class Rollup:
     state: ObjectId | None  # owner of the sessions; None: they were mended in a later rollup
     total: ObjectId | None  # owner of the counts of all segments up to `until`; None: as above
     events: int  # that the segment was made from
+    entries: int  # of the state: its users and their sessions
 
     @classmethod
     def of(cls, document: Document) -> "Rollup":
@@ -122,16 +123,17 @@ async def disagreeing(database: Database, chain: Sequence[Rollup], after: dateti
     if not recent:
         return []
     counted = sum(rollup.events for rollup in recent)
-    if await _arrivals(database, recent[-1].since, recent[0].until) == counted:
+    if await arrivals(database, recent[-1].since, recent[0].until) == counted:
         return []
     return [
         rollup
         for rollup in recent
-        if await _arrivals(database, rollup.since, rollup.until) != rollup.events
+        if await arrivals(database, rollup.since, rollup.until) != rollup.events
     ]
 
 
-async def _arrivals(database: Database, since: datetime, until: datetime) -> int:
+async def arrivals(database: Database, since: datetime, until: datetime) -> int:
+    """Count the events that arrived in `(since, until]`."""
     async with read_deadline():
         return await database.events.count_documents(
             {"received_at": {"$gt": since, "$lte": until}},

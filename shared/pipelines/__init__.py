@@ -2,13 +2,13 @@
 
 from shared.pipelines.arrivals import late_arrivals, rejected_arrivals
 from shared.pipelines.rate_limits import count_in_window
-from shared.pipelines.session_state import (
+from shared.pipelines.session_state import state_of_sessions
+from shared.pipelines.sessions import sessions_of_events, sessions_of_user
+from shared.pipelines.sessions_of_state import (
     firm_sessions,
     sessions_beside_firm,
     sessions_of_state,
-    state_of_sessions,
 )
-from shared.pipelines.sessions import sessions_of_events, sessions_of_user
 from shared.pipelines.snapshots import history
 from shared.pipelines.views import (
     bucket_end,

@@ -16,7 +16,7 @@ AT = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
 UNTIL = AT - timedelta(seconds=5)
 OWNER = ObjectId()
 STATE_OF_SESSIONS = pipelines.state_of_sessions(
-    OWNER, UNTIL, AT, owner=OWNER, firm_after=AT, top=5, expires_at=AT
+    OWNER, UNTIL, AT, owner=OWNER, firm_after=AT, top=5, parts=3, expires_at=AT
 )
 
 

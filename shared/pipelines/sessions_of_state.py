@@ -1,0 +1,117 @@
+"""Active users, and the sessions of each, from the state of a rollup and what came since."""
+
+from datetime import datetime
+from typing import Final
+
+from bson import ObjectId
+
+from shared.database import Document
+from shared.pipelines.session_state import JOIN_CAME, TOTALS, at_places, places, rows_of_state
+from shared.pipelines.sessions import rank_users
+from shared.pipelines.window import Pipeline, union_with_events, within
+from shared.windows import ACTIVE
+
+# Whoever came without a session came, with an empty list.
+_CAME: Final[Document] = {"$group": {"_id": "$user_id", "came": {"$addToSet": "$session_id"}}}
+
+
+def _arrived_since(at: datetime, until: datetime) -> Document:
+    return {"received_at": {"$gt": until}, "occurred_at": within(at, ACTIVE)}
+
+
+def _count_sessions(edge: datetime, also: Document) -> Pipeline:
+    """Count the `sessions` of joined users that are active at a window that begins at `edge`."""
+    ids: Document = {"$ifNull": ["$row.ids", []]}
+    lasts: Document = {"$ifNull": ["$row.lasts", []]}
+    all_active = {"$gt": ["$row.oldest", edge]}  # most users
+    is_active = {"$gt": [{"$arrayElemAt": ["$row.lasts", "$$place"]}, edge]}
+    active_ids = at_places("$row.ids", places(ids, is_active))
+    active_lasts = {"$size": {"$filter": {"input": lasts, "cond": {"$gt": ["$$this", edge]}}}}
+    without = {"$cond": [{"$gt": ["$row.without", edge]}, 1, 0]}
+    known = {"$cond": [all_active, "$row.count", {"$subtract": [active_lasts, without]}]}
+    active: Document = {"$cond": [all_active, "$row.ids", active_ids]}
+    new = {"$cond": ["$came", {"$size": {"$setDifference": ["$came", active]}}, 0]}
+    return [
+        {"$match": {"$or": [{"came": {"$ne": None}}, {"row.newest": {"$gt": edge}}]}},
+        {"$project": {"sessions": {"$add": [known, new]}} | also},
+    ]
+
+
+def sessions_of_state(at: datetime, state: ObjectId, until: datetime, users: int) -> Pipeline:
+    """Count what `sessions_of_events` counts from the state of all arrivals up to `until`.
+
+    On `rollups`. Looks at every user, so it serves at any `at`; raw events count that arrived
+    after `until`.
+    """
+    return [
+        *rows_of_state(state),
+        union_with_events(_arrived_since(at, until), [_CAME]),
+        JOIN_CAME,
+        *_count_sessions(at - ACTIVE, {}),
+        rank_users(users),
+    ]
+
+
+def firm_sessions(state: ObjectId) -> Pipeline:
+    """Add up the totals of firm users; on `rollups`.
+
+    One document, or none: `users`, `sessions`, `one`, `two` and `three_or_more` as counts of the
+    users with so many sessions, and `top`, lists of `{"_id": user_id, "sessions"}`.
+    """
+    return [
+        {"$match": {"owner": state}},
+        {
+            "$group": {"_id": None, "top": {"$push": "$firm.top"}}
+            | {name: {"$sum": f"$firm.{name}"} for name in TOTALS}
+        },
+    ]
+
+
+def sessions_beside_firm(
+    at: datetime, state: ObjectId, until: datetime, firm_after: datetime, users: int
+) -> Pipeline:
+    """Count the users whom `firm_sessions` does not count, or counts as they were; on `events`.
+
+    Those who did something that arrived after `until`, and those with a session whose last event
+    is not after `firm_after`. One document like that of `sessions_of_events`, and in it `was`: like
+    `spread`, what `firm_sessions` holds of the same users, those without a session as `_id` 0.
+    """
+    nobody: Document = {"users": [], "rows": []}
+    is_loose = {"$lte": ["$$this.oldest", firm_after]}
+    # `$$touched` is a constant in here, so MongoDB makes a set of it once.
+    is_touched = {"$setIsSubset": [["$$this.user"], "$$touched"]}
+    looked_at = {"$filter": {"input": "$rows", "cond": {"$or": [is_loose, is_touched]}}}
+    match, unwind, name = rows_of_state(state)
+    before = {"$cond": [{"$gt": ["$row.oldest", firm_after]}, "$row.count", None]}
+    rank = rank_users(users)
+    rank["$facet"]["was"] = [
+        {"$match": {"before": {"$ne": None}}},
+        {
+            "$group": {
+                "_id": {"$min": ["$before", 3]},
+                "users": {"$sum": 1},
+                "sessions": {"$sum": "$before"},
+            }
+        },
+    ]
+    return [
+        {"$match": _arrived_since(at, until)},
+        _CAME,
+        {"$group": {"_id": None, "users": {"$push": "$_id"}, "rows": {"$push": "$$ROOT"}}},
+        {"$unionWith": {"pipeline": [{"$documents": [nobody]}]}},
+        {"$limit": 1},
+        {
+            "$lookup": {
+                "from": "rollups",
+                "let": {"touched": "$users"},
+                "pipeline": [match, {"$project": {"rows": looked_at}}, unwind, name],
+                "as": "known",
+            }
+        },
+        {"$project": {"rows": {"$concatArrays": ["$rows", "$known"]}}},
+        {"$unwind": "$rows"},
+        {"$project": {"_id": "$rows._id", "row": "$rows.row", "came": "$rows.came"}},
+        JOIN_CAME,
+        *_count_sessions(at - ACTIVE, {"before": before}),
+        rank,
+    ]
