@@ -26,6 +26,7 @@ async def run(service: Resources) -> bool:
 async def run_schedule(service: Resources) -> None:
     """Run as soon as the next arrivals can be folded, for ever, whatever MongoDB does meanwhile."""
     while True:
+        await service.metrics.lull()
         try:
             await run(service)
         except PyMongoError as error:

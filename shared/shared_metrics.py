@@ -1,6 +1,7 @@
 """One computation of the metrics for all who ask at the same time, in this process and others."""
 
 import asyncio
+import contextlib
 import logging
 from datetime import datetime, timedelta
 from typing import Final
@@ -33,6 +34,7 @@ class SharedMetrics:
         self._rollup_lease = rollup_lease(database, clock)
         self._latest: Metrics | None = None
         self._computing: asyncio.Task[None] | None = None
+        self._computed = asyncio.Event()  # set for no longer than it takes to wake who waits
         self._tending: asyncio.Task[None] | None = None
 
     async def get(self) -> Metrics:
@@ -44,6 +46,14 @@ class SharedMetrics:
             if self._computing is None:
                 self._computing = asyncio.create_task(self._refresh(self._clock()))
             await asyncio.shield(self._computing)
+
+    async def lull(self) -> None:
+        """Return when an answer has just been computed, or when nobody asks for one.
+
+        The next is then up to a second off: a good time for heavy work, which would slow it down.
+        """
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._computed.wait(), FRESH_FOR.total_seconds())
 
     def _is_fresh(self, metrics: Metrics, asked_at: datetime) -> bool:
         return asked_at - FRESH_FOR < metrics.as_of <= self._clock()
@@ -63,6 +73,8 @@ class SharedMetrics:
             await self._tend(asked_at)
         finally:
             self._computing = None
+            self._computed.set()
+            self._computed.clear()
 
     async def _compute(self, at: datetime) -> None:
         self._latest = await compute_metrics(self._database, at)
