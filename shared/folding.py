@@ -1,5 +1,6 @@
 """Folding: making the next rollup from the last one and the events that arrived since."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -74,9 +75,10 @@ async def _fold_next(
     # The segment first: it then misses an event that lands between the two, as the count of
     # arrivals will tell; nothing would tell that the state had missed one.
     segment, events = await _segment(database, since, until, now)
-    state, entries = await _state(database, rollups, since, until, now)
     segments = [segment, *_segments(rollups, until)]
-    total = await _total(database, segments, until, now)
+    (state, entries), total = await asyncio.gather(
+        _state(database, rollups, since, until, now), _total(database, segments, until, now)
+    )
     await _publish(database, Rollup(since, until, segment, state, total, events, entries), now)
 
 

@@ -85,8 +85,9 @@ def state_of_sessions(  # noqa: PLR0913 - what it reads, and what it writes
         {"$group": {"_id": "$_id.user"} | lists},
         {"$project": {"came": {"ids": "$ids", "lasts": "$lasts"}}},
     ]
+    by_sessions: Document = {"input": "$top", "sortBy": {"sessions": -1, "_id": 1}}
     firm: Document = {name: f"${name}" for name in TOTALS}
-    firm["top"] = {"$filter": {"input": "$top", "cond": {"$gt": ["$$this.sessions", 0]}}}
+    firm["top"] = {"$slice": [{"$sortArray": by_sessions}, top]}
     return [
         *rows_of_state(previous),
         union_with_events(arrived, came),
@@ -94,7 +95,7 @@ def state_of_sessions(  # noqa: PLR0913 - what it reads, and what it writes
         *_merge_what_came(edge),
         {"$match": {"row.newest": {"$gt": edge}}},
         {"$set": {"firm": {"$cond": [{"$gt": ["$row.oldest", firm_after]}, "$row.count", None]}}},
-        _documents_of_state(top, parts),
+        _documents_of_state(parts),
         *into_rollups(owner, expires_at, {"rows": 1, "entries": 1, "firm": firm}),
     ]
 
@@ -112,27 +113,30 @@ def _merge_what_came(edge: datetime) -> Pipeline:
             for name in ("ids", "lasts")
         }
 
-    is_kept = {
-        "$and": [
-            {"$gt": [{"$arrayElemAt": ["$known.lasts", "$$place"]}, edge]},
-            {"$not": {"$in": ["$$place", "$found"]}},
-        ]
-    }
-    known_last = {"$arrayElemAt": ["$known.lasts", {"$arrayElemAt": ["$found", "$$place"]}]}
-    is_found = {"$gte": [{"$arrayElemAt": ["$found", "$$place"]}, 0]}
-    came_last = {"$arrayElemAt": ["$came.lasts", "$$place"]}
-    latest = {"$cond": [is_found, {"$max": [came_last, known_last]}, came_last]}
-    latest_of_came = {"$map": {"input": _indices("$found"), "as": "place", "in": latest}}
+    last = {"$arrayElemAt": ["$known.lasts", "$$place"]}
+    came_last = {"$arrayElemAt": ["$came.lasts", {"$indexOfArray": ["$found", "$$place"]}]}
+    latest = {"$cond": [{"$in": ["$$place", "$found"]}, {"$max": [last, came_last]}, last]}
+    latest_of_known = {"$map": {"input": _indices("$known.ids"), "as": "place", "in": latest}}
+    is_new = {"$lt": [{"$arrayElemAt": ["$found", "$$place"]}, 0]}
+    is_active = {"$gt": [{"$arrayElemAt": ["$lasts", "$$place"]}, edge]}
+    all_active = {"$gt": [{"$min": "$lasts"}, edge]}
     return [
         {"$set": {"same": is_same}},
         {"$set": {"known": lists_of("row"), "came": lists_of("came")}},
-        *_sort_many(edge),
+        *_sort_many(),
         {"$set": {"found": _map("$came.ids", {"$indexOfArray": ["$known.ids", "$$this"]})}},
-        {"$set": {"kept": places("$known.ids", is_kept)}},
+        {"$set": {"new": places("$found", is_new)}},
         {
             "$set": {
-                "ids": {"$concatArrays": [at_places("$known.ids", "$kept"), "$came.ids"]},
-                "lasts": {"$concatArrays": [at_places("$known.lasts", "$kept"), latest_of_came]},
+                "ids": {"$concatArrays": ["$known.ids", at_places("$came.ids", "$new")]},
+                "lasts": {"$concatArrays": [latest_of_known, at_places("$came.lasts", "$new")]},
+            }
+        },
+        {"$set": {"active": {"$cond": [all_active, None, places("$ids", is_active)]}}},
+        {
+            "$set": {
+                name: {"$cond": ["$active", at_places(f"${name}", "$active"), f"${name}"]}
+                for name in ("ids", "lasts")
             }
         },
         {"$project": {"row": {"$cond": ["$same", "$row", _ROW]}}},
@@ -156,50 +160,42 @@ _ROW: Final[Document] = {
 }
 
 
-def _sort_many(edge: datetime) -> Pipeline:
+def _sort_many() -> Pipeline:
     """Merge lists too long to look for each of one in the other: all of it is then what came."""
 
     def pairs_of(field: str) -> Document:
         return {"$zip": {"inputs": [f"${field}.ids", f"${field}.lasts"]}}
 
-    def sides(which: str) -> Document:
-        return _map("$$active", {which: "$$this"})
-
     sizes = [{"$size": "$known.ids"}, {"$size": "$came.ids"}]
     both = {"$concatArrays": [pairs_of("known"), pairs_of("came")]}
-    pair = {"$arrayElemAt": ["$$sorted", "$$place"]}
-    next_pair = {"$arrayElemAt": ["$$sorted", {"$add": ["$$place", 1]}]}
-    is_last = {"$ne": [{"$first": pair}, {"$first": next_pair}]}
-    is_active = {"$gt": [{"$last": pair}, edge]}
-    active = at_places("$$sorted", places("$$sorted", {"$and": [is_active, is_last]}))
-    merged = {
-        "$let": {
-            "vars": {"sorted": {"$sortArray": {"input": both, "sortBy": 1}}},
-            "in": {
-                "$let": {
-                    "vars": {"active": active},
-                    "in": {"ids": sides("$first"), "lasts": sides("$last")},
-                }
-            },
-        }
+    pair = {"$arrayElemAt": ["$pairs", "$$place"]}
+    next_pair = {"$arrayElemAt": ["$pairs", {"$add": ["$$place", 1]}]}
+    is_last_of_its_id = {"$ne": [{"$first": pair}, {"$first": next_pair}]}
+    merged = at_places("$pairs", places("$pairs", is_last_of_its_id))
+    sides = {
+        "ids": _map("$pairs", {"$first": "$$this"}),
+        "lasts": _map("$pairs", {"$last": "$$this"}),
     }
     return [
         {"$set": {"many": {"$gt": [{"$multiply": sizes}, _FEW]}}},
+        {"$set": {"pairs": {"$cond": ["$many", {"$sortArray": {"input": both, "sortBy": 1}}, []]}}},
+        {"$set": {"pairs": merged}},
         {
             "$set": {
                 "known": {"$cond": ["$many", {"ids": [], "lasts": []}, "$known"]},
-                "came": {"$cond": ["$many", merged, "$came"]},
+                "came": {"$cond": ["$many", sides, "$came"]},
             }
         },
     ]
 
 
-def _documents_of_state(top: int, parts: int) -> Document:
+def _documents_of_state(parts: int) -> Document:
     """Spread users over documents, with the totals of those that have a `firm` count."""
 
     def count_if(condition: Document) -> Document:
         return {"$sum": {"$cond": [condition, 1, 0]}}
 
+    one_of_top = {"_id": "$_id", "sessions": "$firm"}
     return {
         "$group": {
             "_id": {"$floor": {"$multiply": [{"$rand": {}}, parts]}},
@@ -210,12 +206,6 @@ def _documents_of_state(top: int, parts: int) -> Document:
             "one": count_if({"$eq": ["$firm", 1]}),
             "two": count_if({"$eq": ["$firm", 2]}),
             "three_or_more": count_if({"$gte": ["$firm", 3]}),
-            "top": {
-                "$topN": {
-                    "n": top,
-                    "sortBy": {"firm": -1, "_id": 1},
-                    "output": {"_id": "$_id", "sessions": "$firm"},
-                }
-            },
+            "top": {"$push": {"$cond": [{"$gt": ["$firm", 0]}, one_of_top, "$$REMOVE"]}},
         }
     }
