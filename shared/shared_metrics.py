@@ -54,6 +54,9 @@ class SharedMetrics:
         """
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._computed.wait(), FRESH_FOR.total_seconds())
+            return
+        if self._computing:
+            await asyncio.wait([self._computing], timeout=_TERM.total_seconds())
 
     def _is_fresh(self, metrics: Metrics, asked_at: datetime) -> bool:
         return asked_at - FRESH_FOR < metrics.as_of <= self._clock()
