@@ -131,23 +131,28 @@ async def _segment(
 async def _state(
     database: Database, rollups: Sequence[Rollup], since: datetime, until: datetime, now: datetime
 ) -> tuple[ObjectId, int]:
-    owner = ObjectId()
+    owner, came = ObjectId(), ObjectId()
     previous, known = (rollups[0].state, rollups[0].entries) if rollups else (None, 0)
     since = since if previous else until - ACTIVE
-    # No event makes more than two entries.
-    most = known + 2 * await arrivals(database, since, until)
-    pipeline = pipelines.state_of_sessions(
-        previous,
-        since,
-        until,
-        owner=owner,
-        firm_after=firm_sessions_after(until),
-        top=MAX_LISTED,
-        parts=1 + most // _ENTRIES,
-        expires_at=now + STATE_KEPT,
+    arrived = 2 * await arrivals(database, since, until)  # no event makes more than two entries
+    await _run(
+        database.events,
+        pipelines.sessions_that_came(since, until, came, _documents_for(arrived), now + STATE_KEPT),
     )
-    await _run(database.rollups, pipeline)
+    parts = pipelines.StateParts(
+        owner, until, firm_sessions_after(until), MAX_LISTED, now + STATE_KEPT
+    )
+    touched = pipelines.touched_sessions(previous, came, parts, _documents_for(known + arrived))
+    halves = [_run(database.rollups, touched)]
+    if previous:
+        untouched = pipelines.untouched_sessions(previous, came, parts)
+        halves.append(_run(database.rollups, untouched))
+    await asyncio.gather(*halves)
     return owner, await _sum(database, owner, "entries")
+
+
+def _documents_for(entries: int) -> int:
+    return 1 + entries // _ENTRIES
 
 
 async def _total(

@@ -2,7 +2,12 @@
 
 from shared.pipelines.arrivals import late_arrivals, rejected_arrivals
 from shared.pipelines.rate_limits import count_in_window
-from shared.pipelines.session_state import state_of_sessions
+from shared.pipelines.session_state import (
+    StateParts,
+    sessions_that_came,
+    touched_sessions,
+    untouched_sessions,
+)
 from shared.pipelines.sessions import sessions_of_events, sessions_of_user
 from shared.pipelines.sessions_of_state import (
     firm_sessions,
@@ -21,6 +26,7 @@ from shared.pipelines.window import Pipeline
 
 __all__ = [
     "Pipeline",
+    "StateParts",
     "bucket_end",
     "count_in_window",
     "firm_sessions",
@@ -32,8 +38,10 @@ __all__ = [
     "sessions_of_events",
     "sessions_of_state",
     "sessions_of_user",
-    "state_of_sessions",
+    "sessions_that_came",
     "total_of_segments",
+    "touched_sessions",
+    "untouched_sessions",
     "views_of_events",
     "views_of_segments",
 ]

@@ -3,27 +3,35 @@
 The last event tells whether a session is active at any later instant. Most are *firm*: active
 still when the state is replaced. Users of firm sessions only are totalled beside the state, so
 that an answer need look at nobody but those who did something since, or whose sessions run out.
+
+A state is made of the one before it and of the sessions that came since, in two halves: users of
+whom nothing came and nothing ran out stay together as they are, which costs next to nothing, and
+the others are merged one by one and begin documents of their own.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from bson import ObjectId
 
 from shared.database import Document
-from shared.pipelines.window import Pipeline, into_rollups, union_with_events
+from shared.pipelines.session_merge import JOIN_CAME, merge_what_came
+from shared.pipelines.window import Pipeline, into_rollups
 from shared.windows import ACTIVE
 
 TOTALS: Final = ("users", "sessions", "one", "two", "three_or_more")  # of firm users
 
-# Two lists of so many places together are merged by looking for each of one in the other; longer
-# ones are sorted, for one user may have many thousands of sessions.
-_FEW: Final = 2000
 
-# A row of the state, and what came of the same user since; either may be null.
-JOIN_CAME: Final[Document] = {
-    "$group": {"_id": "$_id", "row": {"$max": "$row"}, "came": {"$max": "$came"}}
-}
+@dataclass(frozen=True)
+class StateParts:
+    """What the documents of a new state have in common."""
+
+    owner: ObjectId
+    until: datetime
+    firm_after: datetime  # users of older sessions are not totalled
+    top: int  # firm users listed in a document
+    expires_at: datetime
 
 
 def rows_of_state(state: ObjectId | None) -> Pipeline:
@@ -35,177 +43,136 @@ def rows_of_state(state: ObjectId | None) -> Pipeline:
     ]
 
 
-def places(array: Document | str, condition: Document) -> Document:
-    """Give the indices of `array` for which a condition on `$$place` holds."""
-    return {"$filter": {"input": _indices(array), "as": "place", "cond": condition}}
-
-
-def _indices(array: Document | str) -> Document:
-    return {"$range": [0, {"$size": array}]}
-
-
-def _map(array: str, each: Document) -> Document:
-    return {"$map": {"input": array, "in": each}}
-
-
-def at_places(array: str, chosen: Document | str) -> Document:
-    """Give the elements of `array` at the chosen indices."""
-    here = {"$arrayElemAt": [array, "$$place"]}
-    return {"$map": {"input": chosen, "as": "place", "in": here}}
-
-
-def state_of_sessions(  # noqa: PLR0913 - what it reads, and what it writes
-    previous: ObjectId | None,
-    since: datetime,
-    until: datetime,
-    *,
-    owner: ObjectId,
-    firm_after: datetime,
-    top: int,
-    parts: int,
-    expires_at: datetime,
+def sessions_that_came(
+    since: datetime, until: datetime, owner: ObjectId, parts: int, expires_at: datetime
 ) -> Pipeline:
-    """Write every session active at `until` as state `owner`, in up to `parts` documents.
+    """Write the sessions of all events that arrived in `(since, until]` as arrivals `owner`.
 
-    On `rollups`, into `rollups`: the state `previous`, and the events that arrived in `(since,
-    until]`. Seeing an event twice changes nothing, so `since` may reach back before `previous`.
-
-    Documents `{owner, expires_at, rows, entries, firm}`. Rows `{user, ids, lasts, oldest, newest,
-    count, without}`: the sessions of a user and the last event of each, null standing for events
-    without a session; the oldest and newest of these; the number of sessions; the last event
-    without one, or null. `entries` counts the users and their sessions; `firm` holds the totals of
-    users whose `oldest` is after `firm_after`.
+    On `events`, into `rollups`, up to `parts` documents `{owner, expires_at, rows: [{user, ids,
+    lasts}]}`: the sessions of a user that are active at `until` and the last event of each, null
+    standing for events without a session.
     """
-    edge = until - ACTIVE
-    arrived = {"received_at": {"$gt": since, "$lte": until}, "occurred_at": {"$gt": edge}}
+    arrived = {"received_at": {"$gt": since, "$lte": until}, "occurred_at": {"$gt": until - ACTIVE}}
     pair = {"user": "$user_id", "session": {"$ifNull": ["$session_id", None]}}
     lists = {"ids": {"$push": "$_id.session"}, "lasts": {"$push": "$last"}}
-    came: Pipeline = [
+    return [
+        {"$match": arrived},
         {"$group": {"_id": pair, "last": {"$max": "$occurred_at"}}},
         {"$group": {"_id": "$_id.user"} | lists},
-        {"$project": {"came": {"ids": "$ids", "lasts": "$lasts"}}},
-    ]
-    by_sessions: Document = {"input": "$top", "sortBy": {"sessions": -1, "_id": 1}}
-    firm: Document = {name: f"${name}" for name in TOTALS}
-    firm["top"] = {"$slice": [{"$sortArray": by_sessions}, top]}
-    return [
-        *rows_of_state(previous),
-        union_with_events(arrived, came),
-        JOIN_CAME,
-        *_merge_what_came(edge),
-        {"$match": {"row.newest": {"$gt": edge}}},
-        {"$set": {"firm": {"$cond": [{"$gt": ["$row.oldest", firm_after]}, "$row.count", None]}}},
-        _documents_of_state(parts),
-        *into_rollups(owner, expires_at, {"rows": 1, "entries": 1, "firm": firm}),
+        # Also because MongoDB 6.0 errs in three `$group` stages in a row.
+        {"$project": {"row": {"user": "$_id", "ids": "$ids", "lasts": "$lasts"}}},
+        _spread(parts),
+        *into_rollups(owner, expires_at, {"rows": 1}),
     ]
 
 
-def _merge_what_came(edge: datetime) -> Pipeline:
-    """Make one `row` of the row and what came, unless it stays the `same`.
+def untouched_sessions(previous: ObjectId, came: ObjectId, parts: StateParts) -> Pipeline:
+    """Write the half of a state that is as it was in state `previous`.
 
-    Each session once, with its last event, if that is after `edge`.
+    On `rollups`, into `rollups`: users of whom nothing is in the arrivals `came`, and whose
+    sessions are all active still. Documents as of `touched_sessions`.
     """
-    is_same = {"$and": [{"$eq": ["$came", None]}, {"$gt": ["$row.oldest", edge]}]}
+    untouched = {"$not": _is_touched(parts.until)}
+    of_document: Pipeline = [
+        {"$match": {"owner": previous}},
+        {"$project": {"rows": {"$filter": {"input": "$rows", "cond": untouched}}}},
+        {"$match": {"rows": {"$ne": []}}},
+    ]
+    return [*_beside_came(came, of_document), *_into_state(parts)]
 
-    def lists_of(field: str) -> Document:
-        return {
-            name: {"$cond": ["$same", [], {"$ifNull": [f"${field}.{name}", []]}]}
-            for name in ("ids", "lasts")
-        }
 
-    last = {"$arrayElemAt": ["$known.lasts", "$$place"]}
-    came_last = {"$arrayElemAt": ["$came.lasts", {"$indexOfArray": ["$found", "$$place"]}]}
-    latest = {"$cond": [{"$in": ["$$place", "$found"]}, {"$max": [last, came_last]}, last]}
-    latest_of_known = {"$map": {"input": _indices("$known.ids"), "as": "place", "in": latest}}
-    is_new = {"$lt": [{"$arrayElemAt": ["$found", "$$place"]}, 0]}
-    is_active = {"$gt": [{"$arrayElemAt": ["$lasts", "$$place"]}, edge]}
-    all_active = {"$gt": [{"$min": "$lasts"}, edge]}
+def touched_sessions(
+    previous: ObjectId | None, came: ObjectId, parts: StateParts, documents: int
+) -> Pipeline:
+    """Write the other half: users with arrivals in `came`, and users whose sessions ran out.
+
+    On `rollups`, into `rollups`, up to so many documents `{owner, expires_at, rows, entries,
+    firm}`. Rows `{user, ids, lasts, oldest, newest, count, without}`: the sessions of a user and
+    the last event of each, null standing for events without a session; the oldest and newest of
+    these; the number of sessions; the last event without one, or null. `entries` counts the users
+    and their sessions; `firm` holds the totals of users whose `oldest` is after `firm_after`.
+    """
+    edge = parts.until - ACTIVE
+    match, unwind, name = rows_of_state(previous)
+    touched = {"$filter": {"input": "$rows", "cond": _is_touched(parts.until)}}
+    rows_that_came: Pipeline = [
+        {"$match": {"owner": came}},
+        {"$unwind": "$rows"},
+        {"$project": {"_id": "$rows.user", "came": "$rows"}},
+    ]
     return [
-        {"$set": {"same": is_same}},
-        {"$set": {"known": lists_of("row"), "came": lists_of("came")}},
-        *_sort_many(),
-        {"$set": {"found": _map("$came.ids", {"$indexOfArray": ["$known.ids", "$$this"]})}},
-        {"$set": {"new": places("$found", is_new)}},
-        {
-            "$set": {
-                "ids": {"$concatArrays": ["$known.ids", at_places("$came.ids", "$new")]},
-                "lasts": {"$concatArrays": [latest_of_known, at_places("$came.lasts", "$new")]},
-            }
-        },
-        {"$set": {"active": {"$cond": [all_active, None, places("$ids", is_active)]}}},
-        {
-            "$set": {
-                name: {"$cond": ["$active", at_places(f"${name}", "$active"), f"${name}"]}
-                for name in ("ids", "lasts")
-            }
-        },
-        {"$project": {"row": {"$cond": ["$same", "$row", _ROW]}}},
+        *_beside_came(came, [match, {"$project": {"rows": touched}}, unwind, name]),
+        {"$unionWith": {"coll": "rollups", "pipeline": rows_that_came}},
+        JOIN_CAME,
+        *merge_what_came(edge),
+        {"$match": {"row.newest": {"$gt": edge}}},
+        _spread(documents),
+        *_into_state(parts),
     ]
 
 
-_ROW: Final[Document] = {
-    "user": "$_id",
-    "oldest": {"$min": "$lasts"},
-    "newest": {"$max": "$lasts"},
-    "count": {"$subtract": [{"$size": "$ids"}, {"$cond": [{"$in": [None, "$ids"]}, 1, 0]}]},
-    "without": {
-        "$cond": [
-            {"$in": [None, "$ids"]},
-            {"$arrayElemAt": ["$lasts", {"$indexOfArray": ["$ids", None]}]},
-            None,
-        ]
-    },
-    "ids": "$ids",
-    "lasts": "$lasts",
-}
+def _is_touched(until: datetime) -> Document:
+    # `$$users` is a constant where this stands, so MongoDB makes a set of it once.
+    has_arrivals = {"$setIsSubset": [["$$this.user"], "$$users"]}
+    return {"$or": [{"$lte": ["$$this.oldest", until - ACTIVE]}, has_arrivals]}
 
 
-def _sort_many() -> Pipeline:
-    """Merge lists too long to look for each of one in the other: all of it is then what came."""
-
-    def pairs_of(field: str) -> Document:
-        return {"$zip": {"inputs": [f"${field}.ids", f"${field}.lasts"]}}
-
-    sizes = [{"$size": "$known.ids"}, {"$size": "$came.ids"}]
-    both = {"$concatArrays": [pairs_of("known"), pairs_of("came")]}
-    pair = {"$arrayElemAt": ["$pairs", "$$place"]}
-    next_pair = {"$arrayElemAt": ["$pairs", {"$add": ["$$place", 1]}]}
-    is_last_of_its_id = {"$ne": [{"$first": pair}, {"$first": next_pair}]}
-    merged = at_places("$pairs", places("$pairs", is_last_of_its_id))
-    sides = {
-        "ids": _map("$pairs", {"$first": "$$this"}),
-        "lasts": _map("$pairs", {"$last": "$$this"}),
-    }
+def _beside_came(came: ObjectId, pipeline: Pipeline) -> Pipeline:
+    """Run a pipeline on `rollups` that knows the `$$users` of whom something came."""
+    nobody: Document = {"users": []}
     return [
-        {"$set": {"many": {"$gt": [{"$multiply": sizes}, _FEW]}}},
-        {"$set": {"pairs": {"$cond": ["$many", {"$sortArray": {"input": both, "sortBy": 1}}, []]}}},
-        {"$set": {"pairs": merged}},
+        {"$match": {"owner": came}},
+        {"$unwind": "$rows"},
+        {"$group": {"_id": None, "users": {"$push": "$rows.user"}}},
+        {"$unionWith": {"pipeline": [{"$documents": [nobody]}]}},
+        {"$limit": 1},
         {
-            "$set": {
-                "known": {"$cond": ["$many", {"ids": [], "lasts": []}, "$known"]},
-                "came": {"$cond": ["$many", sides, "$came"]},
+            "$lookup": {
+                "from": "rollups",
+                "let": {"users": "$users"},
+                "pipeline": pipeline,
+                "as": "found",
             }
         },
+        {"$unwind": "$found"},  # one by one: all at once would be too large
+        {"$replaceRoot": {"newRoot": "$found"}},
     ]
 
 
-def _documents_of_state(parts: int) -> Document:
-    """Spread users over documents, with the totals of those that have a `firm` count."""
-
-    def count_if(condition: Document) -> Document:
-        return {"$sum": {"$cond": [condition, 1, 0]}}
-
-    one_of_top = {"_id": "$_id", "sessions": "$firm"}
+def _spread(documents: int) -> Document:
+    """Put rows into so many documents, by chance."""
     return {
         "$group": {
-            "_id": {"$floor": {"$multiply": [{"$rand": {}}, parts]}},
+            "_id": {"$floor": {"$multiply": [{"$rand": {}}, documents]}},
             "rows": {"$push": "$row"},
-            "entries": {"$sum": {"$add": ["$row.count", 1]}},
-            "users": count_if({"$ne": ["$firm", None]}),
-            "sessions": {"$sum": "$firm"},
-            "one": count_if({"$eq": ["$firm", 1]}),
-            "two": count_if({"$eq": ["$firm", 2]}),
-            "three_or_more": count_if({"$gte": ["$firm", 3]}),
-            "top": {"$push": {"$cond": [{"$gt": ["$firm", 0]}, one_of_top, "$$REMOVE"]}},
         }
     }
+
+
+def _into_state(parts: StateParts) -> Pipeline:
+    """Write documents of `rows` with their totals."""
+    is_firm = {"$gt": ["$$this.oldest", parts.firm_after]}
+
+    def count(condition: Document) -> Document:
+        return {"$size": {"$filter": {"input": "$counts", "cond": condition}}}
+
+    # With so many of two or more, those of one session are not among the first.
+    least = {"$cond": [{"$gte": [count({"$gte": ["$$this", 2]}), parts.top]}, 2, 1]}
+    first: Document = {"$filter": {"input": "$those", "cond": {"$gte": ["$$this.count", "$least"]}}}
+    ranked = {"$map": {"input": first, "in": {"_id": "$$this.user", "sessions": "$$this.count"}}}
+    by_sessions: Document = {"input": ranked, "sortBy": {"sessions": -1, "_id": 1}}
+    firm = {
+        "users": {"$size": "$counts"},
+        "sessions": {"$sum": "$counts"},
+        "one": count({"$eq": ["$$this", 1]}),
+        "two": count({"$eq": ["$$this", 2]}),
+        "three_or_more": count({"$gte": ["$$this", 3]}),
+        "top": {"$slice": [{"$sortArray": by_sessions}, parts.top]},
+    }
+    entries = {"$add": [{"$size": "$rows"}, {"$sum": "$rows.count"}]}
+    return [
+        {"$set": {"those": {"$filter": {"input": "$rows", "cond": is_firm}}}},
+        {"$set": {"counts": "$those.count"}},
+        {"$set": {"least": least}},
+        *into_rollups(parts.owner, parts.expires_at, {"rows": 1, "entries": entries, "firm": firm}),
+    ]

@@ -6,7 +6,9 @@ from typing import Final
 from bson import ObjectId
 
 from shared.database import Document
-from shared.pipelines.session_state import JOIN_CAME, TOTALS, at_places, places, rows_of_state
+from shared.pipelines.arrays import at_places, places
+from shared.pipelines.session_merge import JOIN_CAME
+from shared.pipelines.session_state import TOTALS, rows_of_state
 from shared.pipelines.sessions import rank_users
 from shared.pipelines.window import Pipeline, union_with_events, within
 from shared.windows import ACTIVE

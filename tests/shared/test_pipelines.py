@@ -15,9 +15,7 @@ pytestmark = pytest.mark.anyio
 AT = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
 UNTIL = AT - timedelta(seconds=5)
 OWNER = ObjectId()
-STATE_OF_SESSIONS = pipelines.state_of_sessions(
-    OWNER, UNTIL, AT, owner=OWNER, firm_after=AT, top=5, parts=3, expires_at=AT
-)
+PARTS = pipelines.StateParts(OWNER, UNTIL, firm_after=AT, top=5, expires_at=AT)
 
 
 def views_of_segments(total: tuple[ObjectId, datetime] | None) -> Pipeline:
@@ -39,7 +37,9 @@ def views_of_segments(total: tuple[ObjectId, datetime] | None) -> Pipeline:
         ("rollups", pipelines.sessions_of_state(AT, OWNER, UNTIL, 5), "owner_bucket"),
         ("rollups", pipelines.firm_sessions(OWNER), "owner_bucket"),
         ("events", pipelines.sessions_beside_firm(AT, OWNER, UNTIL, AT, 5), "received_at_ttl"),
-        ("rollups", STATE_OF_SESSIONS[:-1], "owner_bucket"),
+        ("events", pipelines.sessions_that_came(UNTIL, AT, OWNER, 3, AT)[:-1], "received_at_ttl"),
+        ("rollups", pipelines.untouched_sessions(OWNER, OWNER, PARTS)[:-1], "owner_bucket"),
+        ("rollups", pipelines.touched_sessions(OWNER, OWNER, PARTS, 3)[:-1], "owner_bucket"),
         ("snapshots", pipelines.history(AT, 60, 10), "as_of_ttl"),
     ],
 )
