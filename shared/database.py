@@ -76,6 +76,14 @@ async def first_of(collection: Collection, pipeline: list[Document]) -> Document
     return found[0] if found else {}
 
 
+async def run_to_end(collection: Collection, pipeline: list[Document]) -> None:
+    """Run an aggregation pipeline that writes what it finds, on disk where it must."""
+    async with read_deadline():
+        await collection.aggregate(
+            pipeline, allowDiskUse=True, maxTimeMS=MAX_READ_SECONDS * 1000
+        ).to_list(None)
+
+
 def _ttl(field: str, seconds: int) -> IndexModel:
     return IndexModel([(field, ASCENDING)], name=f"{field}_ttl", expireAfterSeconds=seconds)
 

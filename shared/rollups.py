@@ -20,11 +20,11 @@ from shared.windows import ACTIVE, LONGEST, VIEWS
 KEPT: Final = 2 * LONGEST  # a rollup and its segment
 STATE_KEPT: Final = 2 * ACTIVE  # a state is 60 bytes a session, and made every five seconds
 # A rollup's totals hold what is in every window up to so long after its end. The longer, the more
-# is left to look at one by one; the schedule needs 7 s, and has 23 s to be late.
-VALID: Final = timedelta(seconds=30)
+# is left to look at one by one; the schedule needs 7 s, and has 13 s to be late.
+VALID: Final = timedelta(seconds=20)
 
 # Count up the form when the parts of a rollup change: those of another release then serve nobody.
-_KIND: Final = {"kind": "rollup", "form": 3}
+_KIND: Final = {"kind": "rollup", "form": 4}
 # How far back from its end a chain is held against the arrivals at each use. An append is answered
 # within 15 s of its arrival, and when the newest rollup was made everything before it was held
 # against the arrivals too: what has landed since arrived in its last 15 s or later.
@@ -39,6 +39,7 @@ class Rollup:
     until: datetime
     segment: ObjectId  # owner of the counts
     state: ObjectId | None  # owner of the sessions; None: they were mended in a later rollup
+    firm: ObjectId | None  # the document with the totals of firm users; None: as above
     total: ObjectId | None  # owner of the counts of all segments up to `until`; None: as above
     events: int  # that the segment was made from
     entries: int  # of the state: its users and their sessions

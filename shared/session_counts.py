@@ -8,7 +8,7 @@ from bson import ObjectId
 from pymongo.errors import ExecutionTimeout, OperationFailure
 
 from shared import pipelines
-from shared.database import Database, Document, first_of
+from shared.database import Database, Document, first_of, read_deadline
 from shared.parameters import MAX_LISTED
 from shared.rollups import Rollup, firm_sessions_after
 
@@ -46,11 +46,16 @@ async def _beside_firm(
     others = pipelines.sessions_beside_firm(
         at, state, rollup.until, firm_sessions_after(rollup.until), MAX_LISTED
     )
-    firm, beside = await asyncio.gather(
-        first_of(database.rollups, pipelines.firm_sessions(state)),
-        first_of(database.events, others),
-    )
-    return _with_firm(_counts(beside), beside["was"], firm) if firm else _counts(beside)
+    firm, beside = await asyncio.gather(_firm(database, rollup), first_of(database.events, others))
+    return _with_firm(_counts(beside), beside["was"], firm)
+
+
+async def _firm(database: Database, rollup: Rollup) -> Document:
+    async with read_deadline():
+        found: Document | None = await database.rollups.find_one({"_id": rollup.firm})
+    if found is None:
+        raise OperationFailure("the totals are gone")
+    return found
 
 
 def _counts(found: Document) -> SessionCounts:
@@ -72,7 +77,7 @@ def _with_firm(others: SessionCounts, was: list[Document], firm: Document) -> Se
     """
     counted = {row["_id"]: row["users"] for row in was}
     one, two, three_or_more = others.spread
-    ranked = {row["_id"]: row["sessions"] for top in firm["top"] for row in top}
+    ranked = {row["_id"]: row["sessions"] for row in firm["top"]}
     ranked |= dict(others.users)
     return SessionCounts(
         active_users=others.active_users + firm["users"] - sum(counted.values()),

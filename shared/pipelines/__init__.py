@@ -4,13 +4,14 @@ from shared.pipelines.arrivals import late_arrivals, rejected_arrivals
 from shared.pipelines.rate_limits import count_in_window
 from shared.pipelines.session_state import (
     StateParts,
+    first_of_state,
     sessions_that_came,
+    totals_of_state,
     touched_sessions,
     untouched_sessions,
 )
 from shared.pipelines.sessions import sessions_of_events, sessions_of_user
 from shared.pipelines.sessions_of_state import (
-    firm_sessions,
     sessions_beside_firm,
     sessions_of_state,
 )
@@ -29,7 +30,7 @@ __all__ = [
     "StateParts",
     "bucket_end",
     "count_in_window",
-    "firm_sessions",
+    "first_of_state",
     "history",
     "late_arrivals",
     "rejected_arrivals",
@@ -40,6 +41,7 @@ __all__ = [
     "sessions_of_user",
     "sessions_that_came",
     "total_of_segments",
+    "totals_of_state",
     "touched_sessions",
     "untouched_sessions",
     "views_of_events",

@@ -30,7 +30,6 @@ class StateParts:
     owner: ObjectId
     until: datetime
     firm_after: datetime  # users of older sessions are not totalled
-    top: int  # firm users listed in a document
     expires_at: datetime
 
 
@@ -87,10 +86,11 @@ def touched_sessions(
     """Write the other half: users with arrivals in `came`, and users whose sessions ran out.
 
     On `rollups`, into `rollups`, up to so many documents `{owner, expires_at, rows, entries,
-    firm}`. Rows `{user, ids, lasts, oldest, newest, count, without}`: the sessions of a user and
-    the last event of each, null standing for events without a session; the oldest and newest of
-    these; the number of sessions; the last event without one, or null. `entries` counts the users
-    and their sessions; `firm` holds the totals of users whose `oldest` is after `firm_after`.
+    users, sessions, one, two, three_or_more}`. Rows `{user, ids, lasts, oldest, newest, count,
+    without}`: the sessions of a user and the last event of each, null standing for events without
+    a session; the oldest and newest of these; the number of sessions; the last event without one,
+    or null. `entries` counts the users and their sessions; the others are as of `totals_of_state`,
+    which adds them up.
     """
     edge = parts.until - ACTIVE
     match, unwind, name = rows_of_state(previous)
@@ -150,29 +150,53 @@ def _spread(documents: int) -> Document:
 
 
 def _into_state(parts: StateParts) -> Pipeline:
-    """Write documents of `rows` with their totals."""
-    is_firm = {"$gt": ["$$this.oldest", parts.firm_after]}
+    """Write documents of `rows` with the totals of firm users, by their number of sessions."""
+    counts = {"$map": {"input": _firm_rows(parts.firm_after), "in": "$$this.count"}}
 
     def count(condition: Document) -> Document:
         return {"$size": {"$filter": {"input": "$counts", "cond": condition}}}
 
-    # With so many of two or more, those of one session are not among the first.
-    least = {"$cond": [{"$gte": [count({"$gte": ["$$this", 2]}), parts.top]}, 2, 1]}
-    first: Document = {"$filter": {"input": "$those", "cond": {"$gte": ["$$this.count", "$least"]}}}
-    ranked = {"$map": {"input": first, "in": {"_id": "$$this.user", "sessions": "$$this.count"}}}
-    by_sessions: Document = {"input": ranked, "sortBy": {"sessions": -1, "_id": 1}}
-    firm = {
+    totals = {
         "users": {"$size": "$counts"},
         "sessions": {"$sum": "$counts"},
         "one": count({"$eq": ["$$this", 1]}),
         "two": count({"$eq": ["$$this", 2]}),
         "three_or_more": count({"$gte": ["$$this", 3]}),
-        "top": {"$slice": [{"$sortArray": by_sessions}, parts.top]},
     }
     entries = {"$add": [{"$size": "$rows"}, {"$sum": "$rows.count"}]}
     return [
-        {"$set": {"those": {"$filter": {"input": "$rows", "cond": is_firm}}}},
-        {"$set": {"counts": "$those.count"}},
-        {"$set": {"least": least}},
-        *into_rollups(parts.owner, parts.expires_at, {"rows": 1, "entries": entries, "firm": firm}),
+        {"$set": {"counts": counts}},
+        *into_rollups(parts.owner, parts.expires_at, {"rows": 1, "entries": entries} | totals),
+    ]
+
+
+def _firm_rows(firm_after: datetime, least: int = 0) -> Document:
+    is_firm: list[Document] = [{"$gt": ["$$this.oldest", firm_after]}]
+    if least:
+        is_firm.append({"$gte": ["$$this.count", least]})
+    return {"$filter": {"input": "$rows", "cond": {"$and": is_firm}}}
+
+
+def totals_of_state(state: ObjectId) -> Pipeline:
+    """Add up a state; on `rollups`.
+
+    One document: `entries`, and of firm users `users`, `sessions`, and `one`, `two` and
+    `three_or_more` as counts of those with so many sessions.
+    """
+    sums = {name: {"$sum": f"${name}"} for name in ("entries", *TOTALS)}
+    return [{"$match": {"owner": state}}, {"$group": {"_id": None} | sums}]
+
+
+def first_of_state(state: ObjectId, firm_after: datetime, least: int, top: int) -> Pipeline:
+    """List the first `top` firm users of at least so many sessions; on `rollups`.
+
+    Documents `{"_id": user_id, "sessions"}`, most sessions first, ties by id.
+    """
+    return [
+        {"$match": {"owner": state}},
+        {"$project": {"rows": _firm_rows(firm_after, least)}},
+        {"$unwind": "$rows"},
+        {"$project": {"_id": "$rows.user", "sessions": "$rows.count"}},
+        {"$sort": {"sessions": -1, "_id": 1}},
+        {"$limit": top},
     ]

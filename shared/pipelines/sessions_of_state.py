@@ -8,7 +8,7 @@ from bson import ObjectId
 from shared.database import Document
 from shared.pipelines.arrays import at_places, places
 from shared.pipelines.session_merge import JOIN_CAME
-from shared.pipelines.session_state import TOTALS, rows_of_state
+from shared.pipelines.session_state import rows_of_state
 from shared.pipelines.sessions import rank_users
 from shared.pipelines.window import Pipeline, union_with_events, within
 from shared.windows import ACTIVE
@@ -54,29 +54,14 @@ def sessions_of_state(at: datetime, state: ObjectId, until: datetime, users: int
     ]
 
 
-def firm_sessions(state: ObjectId) -> Pipeline:
-    """Add up the totals of firm users; on `rollups`.
-
-    One document, or none: `users`, `sessions`, `one`, `two` and `three_or_more` as counts of the
-    users with so many sessions, and `top`, lists of `{"_id": user_id, "sessions"}`.
-    """
-    return [
-        {"$match": {"owner": state}},
-        {
-            "$group": {"_id": None, "top": {"$push": "$firm.top"}}
-            | {name: {"$sum": f"$firm.{name}"} for name in TOTALS}
-        },
-    ]
-
-
 def sessions_beside_firm(
     at: datetime, state: ObjectId, until: datetime, firm_after: datetime, users: int
 ) -> Pipeline:
-    """Count the users whom `firm_sessions` does not count, or counts as they were; on `events`.
+    """Count the users whom the totals of a state do not count, or count as they were; on `events`.
 
     Those who did something that arrived after `until`, and those with a session whose last event
     is not after `firm_after`. One document like that of `sessions_of_events`, and in it `was`: like
-    `spread`, what `firm_sessions` holds of the same users, those without a session as `_id` 0.
+    `spread`, what the totals hold of the same users, those without a session as `_id` 0.
     """
     nobody: Document = {"users": [], "rows": []}
     is_loose = {"$lte": ["$$this.oldest", firm_after]}

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 AT = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
 UNTIL = AT - timedelta(seconds=5)
 OWNER = ObjectId()
-PARTS = pipelines.StateParts(OWNER, UNTIL, firm_after=AT, top=5, expires_at=AT)
+PARTS = pipelines.StateParts(OWNER, UNTIL, firm_after=AT, expires_at=AT)
 
 
 def views_of_segments(total: tuple[ObjectId, datetime] | None) -> Pipeline:
@@ -35,7 +35,8 @@ def views_of_segments(total: tuple[ObjectId, datetime] | None) -> Pipeline:
         ("rollups", views_of_segments(total=(OWNER, AT)), "owner_bucket"),
         ("rollups", pipelines.total_of_segments([OWNER], AT, OWNER, AT)[:-1], "owner_bucket"),
         ("rollups", pipelines.sessions_of_state(AT, OWNER, UNTIL, 5), "owner_bucket"),
-        ("rollups", pipelines.firm_sessions(OWNER), "owner_bucket"),
+        ("rollups", pipelines.totals_of_state(OWNER), "owner_bucket"),
+        ("rollups", pipelines.first_of_state(OWNER, AT, 2, 5), "owner_bucket"),
         ("events", pipelines.sessions_beside_firm(AT, OWNER, UNTIL, AT, 5), "received_at_ttl"),
         ("events", pipelines.sessions_that_came(UNTIL, AT, OWNER, 3, AT)[:-1], "received_at_ttl"),
         ("rollups", pipelines.untouched_sessions(OWNER, OWNER, PARTS)[:-1], "owner_bucket"),

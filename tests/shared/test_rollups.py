@@ -171,7 +171,7 @@ async def test_rollups_of_another_release_serve_nobody(database: Database) -> No
     clock = FakeClock()
     await arrive(database, clock.now - timedelta(seconds=20), [event(age=0)])
     await fold(database, clock)
-    await database.rollups.update_many({"form": 3}, {"$set": {"form": 2}, "$unset": {"total": 1}})
+    await database.rollups.update_many({"form": 4}, {"$set": {"form": 3}, "$unset": {"total": 1}})
     await assert_exact(database, clock.now)
     assert await fold(database, clock)
     assert await chain_at(database, clock.now)

@@ -1,0 +1,72 @@
+"""Making the state of a rollup: the sessions active at its end, and the totals of firm users."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from bson import ObjectId
+
+from shared import pipelines
+from shared.database import Database, Document, first_of, read_deadline, run_to_end, write_deadline
+from shared.parameters import MAX_LISTED
+from shared.rollups import STATE_KEPT, Rollup, arrivals, firm_sessions_after
+from shared.windows import ACTIVE
+
+_ENTRIES: Final = 5000  # in a document: of 0.5 KiB, 2.5 MB; one user may have more
+
+
+@dataclass(frozen=True)
+class State:
+    """What a rollup holds of a state."""
+
+    state: ObjectId  # owner of the sessions
+    firm: ObjectId  # the document of totals
+    entries: int
+
+
+async def make_state(
+    database: Database, previous: Rollup | None, since: datetime, until: datetime, now: datetime
+) -> State:
+    """Make the state at `until` of the one before it and what arrived in `(since, until]`."""
+    owner, came = ObjectId(), ObjectId()
+    expires_at, firm_after = now + STATE_KEPT, firm_sessions_after(until)
+    known, entries = (previous.state, previous.entries) if previous else (None, 0)
+    since = since if known else until - ACTIVE
+    arrived = 2 * await arrivals(database, since, until)  # no event makes more than two entries
+    await run_to_end(
+        database.events,
+        pipelines.sessions_that_came(since, until, came, _documents_for(arrived), expires_at),
+    )
+    parts = pipelines.StateParts(owner, until, firm_after, expires_at)
+    touched = pipelines.touched_sessions(known, came, parts, _documents_for(entries + arrived))
+    halves = [run_to_end(database.rollups, touched)]
+    if known:
+        untouched = pipelines.untouched_sessions(known, came, parts)
+        halves.append(run_to_end(database.rollups, untouched))
+    await asyncio.gather(*halves)
+    totals = await first_of(database.rollups, pipelines.totals_of_state(owner))
+    if not totals:
+        totals = {"users": 0, "sessions": 0, "one": 0, "two": 0, "three_or_more": 0}
+    firm = ObjectId()
+    document = totals | {"_id": firm, "expires_at": expires_at}
+    document["top"] = await _first(database, owner, firm_after, totals)
+    async with write_deadline():
+        await database.rollups.insert_one(document)
+    return State(owner, firm, totals.get("entries", 0))
+
+
+async def _first(
+    database: Database, state: ObjectId, firm_after: datetime, totals: Document
+) -> list[Document]:
+    """List the first firm users; leave out those that cannot be among them, most of all."""
+    most, more = totals["three_or_more"], totals["three_or_more"] + totals["two"]
+    least = 3 if most >= MAX_LISTED else 2 if more >= MAX_LISTED else 1
+    pipeline = pipelines.first_of_state(state, firm_after, least, MAX_LISTED)
+    async with read_deadline():
+        found: list[Document] = await database.rollups.aggregate(pipeline).to_list(None)
+    return found
+
+
+def _documents_for(entries: int) -> int:
+    return 1 + entries // _ENTRIES
