@@ -42,7 +42,8 @@ class Rollup:
     firm: ObjectId | None  # the document with the totals of firm users; None: as above
     total: ObjectId | None  # owner of the counts of all segments up to `until`; None: as above
     events: int  # that the segment was made from
-    entries: int  # of the state: its users and their sessions
+    known: int  # users in the state
+    entries: int  # sessions in the state
 
     @classmethod
     def of(cls, document: Document) -> "Rollup":

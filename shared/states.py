@@ -22,7 +22,8 @@ class State:
 
     state: ObjectId  # owner of the sessions
     firm: ObjectId  # the document of totals
-    entries: int
+    known: int  # users
+    entries: int  # sessions
 
 
 async def make_state(
@@ -31,29 +32,32 @@ async def make_state(
     """Make the state at `until` of the one before it and what arrived in `(since, until]`."""
     owner, came = ObjectId(), ObjectId()
     expires_at, firm_after = now + STATE_KEPT, firm_sessions_after(until)
-    known, entries = (previous.state, previous.entries) if previous else (None, 0)
+    known = previous.state if previous else None
     since = since if known else until - ACTIVE
-    arrived = 2 * await arrivals(database, since, until)  # no event makes more than two entries
+    arrived = await arrivals(database, since, until)
     await run_to_end(
         database.events,
         pipelines.sessions_that_came(since, until, came, _documents_for(arrived), expires_at),
     )
+    # Of 20,000 users with 25,000 arrivals the whole takes 0.8 s, and two halves take 0.9 s.
+    whole = previous is None or arrived > previous.known / 2
+    documents = _documents_for((previous.entries if previous else 0) + arrived)
     parts = pipelines.StateParts(owner, until, firm_after, expires_at)
-    touched = pipelines.touched_sessions(known, came, parts, _documents_for(entries + arrived))
+    touched = pipelines.touched_sessions(known, came, parts, documents, whole=whole)
     halves = [run_to_end(database.rollups, touched)]
-    if known:
+    if known and not whole:
         untouched = pipelines.untouched_sessions(known, came, parts)
         halves.append(run_to_end(database.rollups, untouched))
     await asyncio.gather(*halves)
     totals = await first_of(database.rollups, pipelines.totals_of_state(owner))
     if not totals:
-        totals = {"users": 0, "sessions": 0, "one": 0, "two": 0, "three_or_more": 0}
+        totals = dict.fromkeys(("known", "entries", *pipelines.TOTALS), 0)
     firm = ObjectId()
     document = totals | {"_id": firm, "expires_at": expires_at}
     document["top"] = await _first(database, owner, firm_after, totals)
     async with write_deadline():
         await database.rollups.insert_one(document)
-    return State(owner, firm, totals.get("entries", 0))
+    return State(owner, firm, totals["known"], totals["entries"])
 
 
 async def _first(
@@ -69,4 +73,4 @@ async def _first(
 
 
 def _documents_for(entries: int) -> int:
-    return 1 + entries // _ENTRIES
+    return 1 + 2 * entries // _ENTRIES  # an entry may be a user's first

@@ -3,6 +3,7 @@
 from shared.pipelines.arrivals import late_arrivals, rejected_arrivals
 from shared.pipelines.rate_limits import count_in_window
 from shared.pipelines.session_state import (
+    TOTALS,
     StateParts,
     first_of_state,
     sessions_that_came,
@@ -26,6 +27,7 @@ from shared.pipelines.views import (
 from shared.pipelines.window import Pipeline
 
 __all__ = [
+    "TOTALS",
     "Pipeline",
     "StateParts",
     "bucket_end",

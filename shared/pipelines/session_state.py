@@ -33,7 +33,7 @@ class StateParts:
     expires_at: datetime
 
 
-def rows_of_state(state: ObjectId | None) -> Pipeline:
+def rows_of_state(state: ObjectId) -> Pipeline:
     """Give the rows of a state as `{"_id": user, "row"}`; on `rollups`."""
     return [
         {"$match": {"owner": state}},
@@ -81,28 +81,32 @@ def untouched_sessions(previous: ObjectId, came: ObjectId, parts: StateParts) ->
 
 
 def touched_sessions(
-    previous: ObjectId | None, came: ObjectId, parts: StateParts, documents: int
+    previous: ObjectId | None, came: ObjectId, parts: StateParts, documents: int, *, whole: bool
 ) -> Pipeline:
     """Write the other half: users with arrivals in `came`, and users whose sessions ran out.
 
-    On `rollups`, into `rollups`, up to so many documents `{owner, expires_at, rows, entries,
-    users, sessions, one, two, three_or_more}`. Rows `{user, ids, lasts, oldest, newest, count,
-    without}`: the sessions of a user and the last event of each, null standing for events without
-    a session; the oldest and newest of these; the number of sessions; the last event without one,
-    or null. `entries` counts the users and their sessions; the others are as of `totals_of_state`,
-    which adds them up.
+    Or the `whole`, which is cheaper where it is most of them. On `rollups`, into `rollups`, up to
+    so many documents `{owner, expires_at, rows, known, entries, users, sessions, one, two,
+    three_or_more}`. Rows `{user, ids, lasts, oldest, newest, count, without}`: the sessions of a
+    user and the last event of each, null standing for events without a session; the oldest and
+    newest of these; the number of sessions; the last event without one, or null. The rest is what
+    `totals_of_state` adds up.
     """
     edge = parts.until - ACTIVE
-    match, unwind, name = rows_of_state(previous)
-    touched = {"$filter": {"input": "$rows", "cond": _is_touched(parts.until)}}
-    rows_that_came: Pipeline = [
+    rows: Pipeline = [
         {"$match": {"owner": came}},
         {"$unwind": "$rows"},
         {"$project": {"_id": "$rows.user", "came": "$rows"}},
     ]
+    if previous:  # else this may be all of five minutes, whose users are too many for one list
+        known = rows_of_state(previous)
+        if not whole:
+            touched = {"$filter": {"input": "$rows", "cond": _is_touched(parts.until)}}
+            known.insert(1, {"$project": {"rows": touched}})
+            known = _beside_came(came, known)
+        rows = [*known, {"$unionWith": {"coll": "rollups", "pipeline": rows}}]
     return [
-        *_beside_came(came, [match, {"$project": {"rows": touched}}, unwind, name]),
-        {"$unionWith": {"coll": "rollups", "pipeline": rows_that_came}},
+        *rows,
         JOIN_CAME,
         *merge_what_came(edge),
         {"$match": {"row.newest": {"$gt": edge}}},
@@ -163,10 +167,10 @@ def _into_state(parts: StateParts) -> Pipeline:
         "two": count({"$eq": ["$$this", 2]}),
         "three_or_more": count({"$gte": ["$$this", 3]}),
     }
-    entries = {"$add": [{"$size": "$rows"}, {"$sum": "$rows.count"}]}
+    sizes = {"known": {"$size": "$rows"}, "entries": {"$sum": "$rows.count"}}
     return [
         {"$set": {"counts": counts}},
-        *into_rollups(parts.owner, parts.expires_at, {"rows": 1, "entries": entries} | totals),
+        *into_rollups(parts.owner, parts.expires_at, {"rows": 1} | sizes | totals),
     ]
 
 
@@ -180,10 +184,10 @@ def _firm_rows(firm_after: datetime, least: int = 0) -> Document:
 def totals_of_state(state: ObjectId) -> Pipeline:
     """Add up a state; on `rollups`.
 
-    One document: `entries`, and of firm users `users`, `sessions`, and `one`, `two` and
-    `three_or_more` as counts of those with so many sessions.
+    One document: `known` users and their `entries`, which are sessions; of firm users `users`,
+    `sessions`, and `one`, `two` and `three_or_more` as counts of those with so many sessions.
     """
-    sums = {name: {"$sum": f"${name}"} for name in ("entries", *TOTALS)}
+    sums = {name: {"$sum": f"${name}"} for name in ("known", "entries", *TOTALS)}
     return [{"$match": {"owner": state}}, {"$group": {"_id": None} | sums}]
 
 

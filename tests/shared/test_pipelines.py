@@ -22,6 +22,10 @@ def views_of_segments(total: tuple[ObjectId, datetime] | None) -> Pipeline:
     return pipelines.views_of_segments(AT, [OWNER], UNTIL, total=total, pages=5, types=5)
 
 
+def touched_sessions(*, whole: bool) -> Pipeline:
+    return pipelines.touched_sessions(OWNER, OWNER, PARTS, 3, whole=whole)[:-1]
+
+
 @pytest.mark.parametrize(
     ("collection", "pipeline", "index"),
     [
@@ -40,7 +44,8 @@ def views_of_segments(total: tuple[ObjectId, datetime] | None) -> Pipeline:
         ("events", pipelines.sessions_beside_firm(AT, OWNER, UNTIL, AT, 5), "received_at_ttl"),
         ("events", pipelines.sessions_that_came(UNTIL, AT, OWNER, 3, AT)[:-1], "received_at_ttl"),
         ("rollups", pipelines.untouched_sessions(OWNER, OWNER, PARTS)[:-1], "owner_bucket"),
-        ("rollups", pipelines.touched_sessions(OWNER, OWNER, PARTS, 3)[:-1], "owner_bucket"),
+        ("rollups", touched_sessions(whole=True), "owner_bucket"),
+        ("rollups", touched_sessions(whole=False), "owner_bucket"),
         ("snapshots", pipelines.history(AT, 60, 10), "as_of_ttl"),
     ],
 )
