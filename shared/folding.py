@@ -104,7 +104,6 @@ async def _mend(database: Database, now: datetime, reach: timedelta) -> int:
         return 0
     _LOG.warning("%d rollups are short of events that landed late; making them anew", len(wrong))
     newest, first = rollups[0], min(rollup.since for rollup in wrong)
-    state = await make_state(database, newest, first, newest.until, now)
     mended = []
     for rollup in rollups:
         segment, events = rollup.segment, rollup.events
@@ -112,6 +111,8 @@ async def _mend(database: Database, now: datetime, reach: timedelta) -> int:
             segment, events = await _segment(database, rollup.since, rollup.until, now)
         bare = replace(rollup, state=None, firm=None, total=None)
         mended.append(replace(bare, segment=segment, events=events))
+    # After the segments, as in a fold: else an event that lands between escapes the count.
+    state = await make_state(database, newest, first, newest.until, now)
     total = await _total(database, _segments(mended, newest.until), newest.until, now)
     mended[0] = replace(mended[0], total=total, **vars(state))
     for rollup in mended:

@@ -1,7 +1,6 @@
 """One computation of the metrics for all who ask at the same time, in this process and others."""
 
 import asyncio
-import contextlib
 import logging
 from datetime import datetime, timedelta
 from typing import Final
@@ -52,11 +51,11 @@ class SharedMetrics:
 
         The next is then up to a second off: a good time for heavy work, which would slow it down.
         """
-        with contextlib.suppress(TimeoutError):
+        try:
             await asyncio.wait_for(self._computed.wait(), FRESH_FOR.total_seconds())
-            return
-        if self._computing:
-            await asyncio.wait([self._computing], timeout=_TERM.total_seconds())
+        except TimeoutError:
+            if self._computing:
+                await asyncio.wait([self._computing], timeout=_TERM.total_seconds())
 
     def _is_fresh(self, metrics: Metrics, asked_at: datetime) -> bool:
         return asked_at - FRESH_FOR < metrics.as_of <= self._clock()

@@ -42,6 +42,32 @@ def rows_of_state(state: ObjectId) -> Pipeline:
     ]
 
 
+# Whether a row is of one of the `$$users`. They are a constant there: MongoDB makes a set of them.
+IS_OF_USERS: Final[Document] = {"$setIsSubset": [["$$this.user"], "$$users"]}
+
+
+def beside_users(user: str, pipeline: Pipeline, **also: str) -> Pipeline:
+    """Run a pipeline on `rollups` that knows the `$$users` of all documents so far.
+
+    One document: what it `found`, and lists of what is `also` taken of each document.
+    """
+    lists = {"users": user} | also
+    nobody: Document = {name: [] for name in lists}
+    return [
+        {"$group": {"_id": None} | {name: {"$push": value} for name, value in lists.items()}},
+        {"$unionWith": {"pipeline": [{"$documents": [nobody]}]}},
+        {"$limit": 1},
+        {
+            "$lookup": {
+                "from": "rollups",
+                "let": {"users": "$users"},
+                "pipeline": pipeline,
+                "as": "found",
+            }
+        },
+    ]
+
+
 def sessions_that_came(
     since: datetime, until: datetime, owner: ObjectId, parts: int, expires_at: datetime
 ) -> Pipeline:
@@ -116,28 +142,15 @@ def touched_sessions(
 
 
 def _is_touched(until: datetime) -> Document:
-    # `$$users` is a constant where this stands, so MongoDB makes a set of it once.
-    has_arrivals = {"$setIsSubset": [["$$this.user"], "$$users"]}
-    return {"$or": [{"$lte": ["$$this.oldest", until - ACTIVE]}, has_arrivals]}
+    return {"$or": [{"$lte": ["$$this.oldest", until - ACTIVE]}, IS_OF_USERS]}
 
 
 def _beside_came(came: ObjectId, pipeline: Pipeline) -> Pipeline:
     """Run a pipeline on `rollups` that knows the `$$users` of whom something came."""
-    nobody: Document = {"users": []}
     return [
         {"$match": {"owner": came}},
         {"$unwind": "$rows"},
-        {"$group": {"_id": None, "users": {"$push": "$rows.user"}}},
-        {"$unionWith": {"pipeline": [{"$documents": [nobody]}]}},
-        {"$limit": 1},
-        {
-            "$lookup": {
-                "from": "rollups",
-                "let": {"users": "$users"},
-                "pipeline": pipeline,
-                "as": "found",
-            }
-        },
+        *beside_users("$rows.user", pipeline),
         {"$unwind": "$found"},  # one by one: all at once would be too large
         {"$replaceRoot": {"newRoot": "$found"}},
     ]

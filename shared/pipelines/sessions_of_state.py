@@ -8,7 +8,7 @@ from bson import ObjectId
 from shared.database import Document
 from shared.pipelines.arrays import at_places, places
 from shared.pipelines.session_merge import JOIN_CAME
-from shared.pipelines.session_state import rows_of_state
+from shared.pipelines.session_state import IS_OF_USERS, beside_users, rows_of_state
 from shared.pipelines.sessions import rank_users
 from shared.pipelines.window import Pipeline, union_with_events, within
 from shared.windows import ACTIVE
@@ -63,12 +63,10 @@ def sessions_beside_firm(
     is not after `firm_after`. One document like that of `sessions_of_events`, and in it `was`: like
     `spread`, what the totals hold of the same users, those without a session as `_id` 0.
     """
-    nobody: Document = {"users": [], "rows": []}
     is_loose = {"$lte": ["$$this.oldest", firm_after]}
-    # `$$touched` is a constant in here, so MongoDB makes a set of it once.
-    is_touched = {"$setIsSubset": [["$$this.user"], "$$touched"]}
-    looked_at = {"$filter": {"input": "$rows", "cond": {"$or": [is_loose, is_touched]}}}
-    match, unwind, name = rows_of_state(state)
+    looked_at = {"$filter": {"input": "$rows", "cond": {"$or": [is_loose, IS_OF_USERS]}}}
+    known = rows_of_state(state)
+    known.insert(1, {"$project": {"rows": looked_at}})
     before = {"$cond": [{"$gt": ["$row.oldest", firm_after]}, "$row.count", None]}
     rank = rank_users(users)
     rank["$facet"]["was"] = [
@@ -84,18 +82,8 @@ def sessions_beside_firm(
     return [
         {"$match": _arrived_since(at, until)},
         _CAME,
-        {"$group": {"_id": None, "users": {"$push": "$_id"}, "rows": {"$push": "$$ROOT"}}},
-        {"$unionWith": {"pipeline": [{"$documents": [nobody]}]}},
-        {"$limit": 1},
-        {
-            "$lookup": {
-                "from": "rollups",
-                "let": {"touched": "$users"},
-                "pipeline": [match, {"$project": {"rows": looked_at}}, unwind, name],
-                "as": "known",
-            }
-        },
-        {"$project": {"rows": {"$concatArrays": ["$rows", "$known"]}}},
+        *beside_users("$_id", known, rows="$$ROOT"),
+        {"$project": {"rows": {"$concatArrays": ["$rows", "$found"]}}},
         {"$unwind": "$rows"},
         {"$project": {"_id": "$rows._id", "row": "$rows.row", "came": "$rows.came"}},
         JOIN_CAME,
