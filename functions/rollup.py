@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final
 
@@ -14,33 +13,28 @@ from shared.resources import Resources, loop_resources
 from shared.snapshots import due_at, store_snapshot
 
 _LOG: Final = logging.getLogger("footfall.rollup")
-GoodTime = Callable[[], Awaitable[None]]  # returns when heavy work is in nobody's way
 
 _AFTER: Final = SETTLE + timedelta(milliseconds=200)  # what the snapshot counts is then folded
 
 
-async def _at_once() -> None:
-    """Wait for nobody."""
-
-
-async def run(service: Resources, good_time: GoodTime = _at_once) -> bool:
+async def run(service: Resources) -> bool:
     """Roll up, and store the snapshot that is due; tell whether this process stored it."""
     await service.database.ensure_indexes()
-    await good_time()
-    await roll_up(service.database, service.rollup_lease, service.clock)
-    await good_time()
+    await roll_up(service.database, service.rollup_lease, service.clock, service.metrics.give_way)
+    await service.metrics.give_way()
     return await store_snapshot(service.database, due_at(service.clock()))
 
 
 async def run_schedule(service: Resources) -> None:
     """Run as soon as the next arrivals can be folded, for ever, whatever MongoDB does meanwhile."""
     while True:
+        began = service.clock()
         try:
-            await run(service, service.metrics.lull)
+            await run(service)
         except PyMongoError as error:
             _LOG.warning("no rollup this time: %s", type(error).__name__)
-        now = service.clock()
-        await asyncio.sleep((settled_at(now) + STEP + _AFTER - now).total_seconds())
+        wait = settled_at(began) + STEP + _AFTER - service.clock()
+        await asyncio.sleep(max(0.0, wait.total_seconds()))
 
 
 async def scheduled(_event: object, _context: object) -> dict[str, bool]:

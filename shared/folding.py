@@ -11,6 +11,7 @@ from bson import ObjectId
 
 from shared import pipelines
 from shared.clock import Clock
+from shared.courtesy import GiveWay, at_once, patient
 from shared.database import Database, first_of, read_deadline, run_to_end
 from shared.leases import Lease
 from shared.rollups import (
@@ -23,7 +24,7 @@ from shared.rollups import (
     published,
     whole_buckets_after,
 )
-from shared.states import make_state
+from shared.states import Step, make_state
 from shared.windows import LONGEST
 
 _LOG: Final = logging.getLogger("footfall.rollup")
@@ -39,19 +40,21 @@ def rollup_lease(database: Database, clock: Clock) -> Lease:
     return Lease(database.leases, "rollup", _TERM, clock)
 
 
-async def roll_up(database: Database, lease: Lease, clock: Clock) -> None:
+async def roll_up(
+    database: Database, lease: Lease, clock: Clock, give_way: GiveWay = at_once
+) -> None:
     """Fold unless somebody else is at it; once a minute audit what was folded."""
     if not await lease.take():
         return
     try:
-        await fold(database, clock)
+        await fold(database, clock, give_way)
         if settled_at(clock()).second < STEP.seconds:
             await audit(database, clock)
     finally:
         await lease.release()
 
 
-async def fold(database: Database, clock: Clock) -> int:
+async def fold(database: Database, clock: Clock, give_way: GiveWay = at_once) -> int:
     """Bring the rollups up to date, mend those that missed an event; tell how many were made."""
     made = 0
     while True:
@@ -62,19 +65,22 @@ async def fold(database: Database, clock: Clock) -> int:
         since = rollups[0].until if rollups else until - LONGEST
         if since >= until:
             return made
-        await _fold_next(database, rollups, since, min(until, since + MOST), now)
+        step = Step(since, min(until, since + MOST), now)
+        await _fold_next(database, rollups, step, patient(give_way))
         made += 1
 
 
 async def _fold_next(
-    database: Database, rollups: Sequence[Rollup], since: datetime, until: datetime, now: datetime
+    database: Database, rollups: Sequence[Rollup], step: Step, give_way: GiveWay
 ) -> None:
+    since, until, now = step.since, step.until, step.now
+    await give_way()
     # The segment first: it then misses an event that lands between the two, as the count of
     # arrivals will tell; nothing would tell that the state had missed one.
     segment, events = await _segment(database, since, until, now)
     segments = [segment, *_segments(rollups, until)]
     state, total = await asyncio.gather(
-        make_state(database, rollups[0] if rollups else None, since, until, now),
+        make_state(database, rollups[0] if rollups else None, step, give_way),
         _total(database, segments, until, now),
     )
     made = Rollup(since, until, segment=segment, total=total, events=events, **vars(state))
@@ -112,7 +118,7 @@ async def _mend(database: Database, now: datetime, reach: timedelta) -> int:
         bare = replace(rollup, state=None, firm=None, total=None)
         mended.append(replace(bare, segment=segment, events=events))
     # After the segments, as in a fold: else an event that lands between escapes the count.
-    state = await make_state(database, newest, first, newest.until, now)
+    state = await make_state(database, newest, Step(first, newest.until, now), at_once)
     total = await _total(database, _segments(mended, newest.until), newest.until, now)
     mended[0] = replace(mended[0], total=total, **vars(state))
     for rollup in mended:

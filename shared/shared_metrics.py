@@ -33,7 +33,6 @@ class SharedMetrics:
         self._rollup_lease = rollup_lease(database, clock)
         self._latest: Metrics | None = None
         self._computing: asyncio.Task[None] | None = None
-        self._computed = asyncio.Event()  # set for no longer than it takes to wake who waits
         self._tending: asyncio.Task[None] | None = None
 
     async def get(self) -> Metrics:
@@ -46,16 +45,13 @@ class SharedMetrics:
                 self._computing = asyncio.create_task(self._refresh(self._clock()))
             await asyncio.shield(self._computing)
 
-    async def lull(self) -> None:
-        """Return when an answer has just been computed, or when nobody asks for one.
+    async def give_way(self) -> None:
+        """Return when no answer is being computed: mostly at once, in a few seconds at most.
 
-        The next is then up to a second off: a good time for heavy work, which would slow it down.
+        After it is the time for a piece of heavy work, for the next answer is up to a second off.
         """
-        try:
-            await asyncio.wait_for(self._computed.wait(), FRESH_FOR.total_seconds())
-        except TimeoutError:
-            if self._computing:
-                await asyncio.wait([self._computing], timeout=_TERM.total_seconds())
+        if self._computing:
+            await asyncio.wait([self._computing], timeout=_TERM.total_seconds())
 
     def _is_fresh(self, metrics: Metrics, asked_at: datetime) -> bool:
         return asked_at - FRESH_FOR < metrics.as_of <= self._clock()
@@ -75,8 +71,6 @@ class SharedMetrics:
             await self._tend(asked_at)
         finally:
             self._computing = None
-            self._computed.set()
-            self._computed.clear()
 
     async def _compute(self, at: datetime) -> None:
         self._latest = await compute_metrics(self._database, at)
@@ -103,6 +97,6 @@ class SharedMetrics:
 
     async def _roll_up(self) -> None:
         try:
-            await roll_up(self._database, self._rollup_lease, self._clock)
+            await roll_up(self._database, self._rollup_lease, self._clock, self.give_way)
         except PyMongoError as error:
             _LOG.warning("no rollup this time: %s", type(error).__name__)

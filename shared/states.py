@@ -1,6 +1,7 @@
 """Making the state of a rollup: the sessions active at its end, and the totals of firm users."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -8,6 +9,7 @@ from typing import Final
 from bson import ObjectId
 
 from shared import pipelines
+from shared.courtesy import GiveWay
 from shared.database import Database, Document, first_of, read_deadline, run_to_end, write_deadline
 from shared.parameters import MAX_LISTED
 from shared.rollups import STATE_KEPT, Rollup, arrivals, firm_sessions_after
@@ -15,63 +17,113 @@ from shared.windows import ACTIVE
 
 # Users and sessions in a document: of 0.5 KiB each, 2.5 MB. One user may have more.
 _ENTRIES: Final = 5000
+# Users and sessions in a part: made in 0.1 s, by which an answer may be held up.
+_PART: Final = 60_000
+
+
+@dataclass(frozen=True)
+class Step:
+    """The arrivals in `(since, until]`, to be folded at `now`."""
+
+    since: datetime
+    until: datetime
+    now: datetime
 
 
 @dataclass(frozen=True)
 class State:
     """What a rollup holds of a state."""
 
-    state: ObjectId  # owner of the sessions
+    state: list[ObjectId]  # owners of the sessions, by part
     firm: ObjectId  # the document of totals
     known: int  # users
     entries: int  # sessions
 
 
 async def make_state(
-    database: Database, previous: Rollup | None, since: datetime, until: datetime, now: datetime
+    database: Database, previous: Rollup | None, step: Step, give_way: GiveWay
 ) -> State:
-    """Make the state at `until` of the one before it and what arrived in `(since, until]`."""
-    owner, came = ObjectId(), ObjectId()
-    expires_at, firm_after = now + STATE_KEPT, firm_sessions_after(until)
+    """Make the state at the end of a step of the one before it and what arrived in the step."""
+    since, until = step.since, step.until
     before = previous.state if previous else None
-    since = since if before else until - ACTIVE
+    if before is None:
+        since = until - ACTIVE
     arrived = await arrivals(database, since, until)
     new = 2 * arrived  # an event brings at most a user and a session
+    entries = (previous.known + previous.entries if previous else 0) + new
+    owners = [ObjectId() for _ in range(_parts_for(entries, len(before or [])))]
+    came = [ObjectId() for _ in owners]
+    expires_at, firm_after = step.now + STATE_KEPT, firm_sessions_after(until)
+    await give_way()
     await run_to_end(
         database.events,
-        pipelines.sessions_that_came(since, until, came, _documents_for(new), expires_at),
+        pipelines.sessions_that_came(
+            since, until, came, _documents_for(new // len(came)), expires_at
+        ),
     )
     # Of 20,000 users with 25,000 arrivals two halves cost mongod 0.80 s, one pass over all 0.74 s;
     # of 250,000 users one pass took 10 s, for it spilled to disk.
     whole = previous is None or arrived > previous.known / 2
-    documents = _documents_for((previous.known + previous.entries if previous else 0) + new)
-    parts = pipelines.StateParts(owner, until, firm_after, expires_at)
-    touched = pipelines.touched_sessions(before, came, parts, documents, whole=whole)
+    documents = _documents_for(entries // len(owners))
+    for number, owner in enumerate(owners):
+        await give_way()
+        part = pipelines.StatePart(owner, number, len(owners), until, firm_after, expires_at)
+        await _make_part(
+            database, _before(before, part), came[number], part, documents, whole=whole
+        )
+    return await _added_up(database, owners, firm_after, expires_at)
+
+
+async def _make_part(  # noqa: PLR0913 - what it is made of
+    database: Database,
+    before: pipelines.Before | None,
+    came: ObjectId,
+    part: pipelines.StatePart,
+    documents: int,
+    *,
+    whole: bool,
+) -> None:
+    touched = pipelines.touched_sessions(before, came, part, documents, whole=whole)
     halves = [run_to_end(database.rollups, touched)]
     if before and not whole:
-        untouched = pipelines.untouched_sessions(before, came, parts)
+        untouched = pipelines.untouched_sessions(before, came, part)
         halves.append(run_to_end(database.rollups, untouched))
     await asyncio.gather(*halves)
-    return await _added_up(database, owner, firm_after, expires_at)
+
+
+def _before(state: Sequence[ObjectId] | None, part: pipelines.StatePart) -> pipelines.Before | None:
+    if not state:
+        return None
+    if len(state) == part.parts:
+        return pipelines.Before([state[part.number]], divided_alike=True)
+    return pipelines.Before(state, divided_alike=False)
+
+
+def _parts_for(entries: int, parts: int) -> int:
+    """Give a number of parts: so many as before, if that serves, for dividing anew costs more."""
+    needed = 1 + entries // _PART
+    if needed <= parts <= 4 * needed:
+        return parts
+    return 1 << (needed - 1).bit_length()  # the next power of two
 
 
 async def _added_up(
-    database: Database, owner: ObjectId, firm_after: datetime, expires_at: datetime
+    database: Database, owners: list[ObjectId], firm_after: datetime, expires_at: datetime
 ) -> State:
     """Add up the firm users of a written state, in one document for the answers to read."""
-    totals = await first_of(database.rollups, pipelines.totals_of_state(owner))
+    totals = await first_of(database.rollups, pipelines.totals_of_state(owners))
     if not totals:
         totals = dict.fromkeys(("known", "entries", *pipelines.TOTALS), 0)
     firm = ObjectId()
     document = totals | {"_id": firm, "expires_at": expires_at}
-    document["top"] = await _first(database, owner, firm_after, totals)
+    document["top"] = await _first(database, owners, firm_after, totals)
     async with write_deadline():
         await database.rollups.insert_one(document)
-    return State(owner, firm, totals["known"], totals["entries"])
+    return State(owners, firm, totals["known"], totals["entries"])
 
 
 async def _first(
-    database: Database, state: ObjectId, firm_after: datetime, totals: Document
+    database: Database, state: Sequence[ObjectId], firm_after: datetime, totals: Document
 ) -> list[Document]:
     """List the first firm users; leave out those that cannot be among them, most of all."""
     most, more = totals["three_or_more"], totals["three_or_more"] + totals["two"]

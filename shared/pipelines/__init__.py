@@ -4,7 +4,8 @@ from shared.pipelines.arrivals import late_arrivals, rejected_arrivals
 from shared.pipelines.rate_limits import count_in_window
 from shared.pipelines.session_state import (
     TOTALS,
-    StateParts,
+    Before,
+    StatePart,
     first_of_state,
     sessions_that_came,
     totals_of_state,
@@ -28,8 +29,9 @@ from shared.pipelines.window import Pipeline
 
 __all__ = [
     "TOTALS",
+    "Before",
     "Pipeline",
-    "StateParts",
+    "StatePart",
     "bucket_end",
     "count_in_window",
     "first_of_state",

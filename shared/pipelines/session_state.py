@@ -4,11 +4,13 @@ The last event tells whether a session is active at any later instant. Most are 
 still when the state is replaced. Users of firm sessions only are totalled beside the state, so
 that an answer need look at nobody but those who did something since, or whose sessions run out.
 
-A state is made of the one before it and of the sessions that came since, in two halves: users of
-whom nothing came and nothing ran out stay together as they are, which costs next to nothing, and
-the others are merged one by one and begin documents of their own.
+A state is made of the one before it and of the sessions that came since. It has one or more parts,
+each with the users of some hashes, so that a large one is made in steps that each take a moment.
+And it has two halves: users of whom nothing came and nothing ran out stay together as they are,
+which costs next to nothing, and the others are merged one by one and begin documents of their own.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -24,19 +26,29 @@ TOTALS: Final = ("users", "sessions", "one", "two", "three_or_more")  # of firm 
 
 
 @dataclass(frozen=True)
-class StateParts:
-    """What the documents of a new state have in common."""
+class StatePart:
+    """One part of a new state."""
 
     owner: ObjectId
+    number: int
+    parts: int
     until: datetime
     firm_after: datetime  # users of older sessions are not totalled
     expires_at: datetime
 
 
-def rows_of_state(state: ObjectId) -> Pipeline:
-    """Give the rows of a state as `{"_id": user, "row"}`; on `rollups`."""
+@dataclass(frozen=True)
+class Before:
+    """Where a part finds its users in the state before: in its own part, or in all of them."""
+
+    owners: Sequence[ObjectId]
+    divided_alike: bool
+
+
+def rows_of_state(state: Sequence[ObjectId]) -> Pipeline:
+    """Give the rows of a state, or of some parts of it, as `{"_id": user, "row"}`; on `rollups`."""
     return [
-        {"$match": {"owner": state}},
+        {"$match": {"owner": {"$in": list(state)}}},
         {"$unwind": "$rows"},
         {"$project": {"_id": "$rows.user", "row": "$rows"}},
     ]
@@ -69,13 +81,13 @@ def beside_users(user: str, pipeline: Pipeline, **also: str) -> Pipeline:
 
 
 def sessions_that_came(
-    since: datetime, until: datetime, owner: ObjectId, parts: int, expires_at: datetime
+    since: datetime, until: datetime, came: Sequence[ObjectId], documents: int, expires_at: datetime
 ) -> Pipeline:
-    """Write the sessions of all events that arrived in `(since, until]` as arrivals `owner`.
+    """Write the sessions of all events that arrived in `(since, until]`, a part to each of `came`.
 
-    On `events`, into `rollups`, up to `parts` documents `{owner, expires_at, rows: [{user, ids,
-    lasts}]}`: the sessions of a user that are active at `until` and the last event of each, null
-    standing for events without a session.
+    On `events`, into `rollups`, up to so many documents a part `{owner, expires_at, rows: [{user,
+    ids, lasts}]}`: the sessions of a user that are active at `until` and the last event of each,
+    null standing for events without a session.
     """
     arrived = {"received_at": {"$gt": since, "$lte": until}, "occurred_at": {"$gt": until - ACTIVE}}
     pair = {"user": "$user_id", "session": {"$ifNull": ["$session_id", None]}}
@@ -86,49 +98,56 @@ def sessions_that_came(
         {"$group": {"_id": "$_id.user"} | lists},
         # Also because MongoDB 6.0 errs in three `$group` stages in a row.
         {"$project": {"row": {"user": "$_id", "ids": "$ids", "lasts": "$lasts"}}},
-        _spread(parts),
-        *into_rollups(owner, expires_at, {"rows": 1}),
+        _spread(documents, part_of("$row.user", len(came))),
+        *into_rollups(
+            {"$arrayElemAt": [{"$literal": list(came)}, "$_id.part"]}, expires_at, {"rows": 1}
+        ),
     ]
 
 
-def untouched_sessions(previous: ObjectId, came: ObjectId, parts: StateParts) -> Pipeline:
-    """Write the half of a state that is as it was in state `previous`.
+def part_of(user: str, parts: int) -> Document:
+    """Give the number of the part that a user is in."""
+    return {"$abs": {"$mod": [{"$toHashedIndexKey": user}, parts]}}
+
+
+def untouched_sessions(before: Before, came: ObjectId, part: StatePart) -> Pipeline:
+    """Write the half of a part that is as it was in the state `before`.
 
     On `rollups`, into `rollups`: users of whom nothing is in the arrivals `came`, and whose
     sessions are all active still. Documents as of `touched_sessions`.
     """
-    untouched = {"$not": _is_touched(parts.until)}
     of_document: Pipeline = [
-        {"$match": {"owner": previous}},
-        {"$project": {"rows": {"$filter": {"input": "$rows", "cond": untouched}}}},
+        {"$match": {"owner": {"$in": list(before.owners)}}},
+        _keep_rows(*_of_part(before, part), {"$not": _is_touched(part.until)}),
         {"$match": {"rows": {"$ne": []}}},
     ]
-    return [*_beside_came(came, of_document), *_into_state(parts)]
+    return [*_beside_came(came, of_document), *_into_state(part)]
 
 
 def touched_sessions(
-    previous: ObjectId | None, came: ObjectId, parts: StateParts, documents: int, *, whole: bool
+    before: Before | None, came: ObjectId, part: StatePart, documents: int, *, whole: bool
 ) -> Pipeline:
     """Write the other half: users with arrivals in `came`, and users whose sessions ran out.
 
-    Or the `whole`, which is cheaper where it is most of them. On `rollups`, into `rollups`, up to
-    so many documents `{owner, expires_at, rows, known, entries, users, sessions, one, two,
+    Or the `whole` part, which is cheaper where it is most of them. On `rollups`, into `rollups`, up
+    to so many documents `{owner, expires_at, rows, known, entries, users, sessions, one, two,
     three_or_more}`. Rows `{user, ids, lasts, oldest, newest, count, without}`: the sessions of a
     user and the last event of each, null standing for events without a session; the oldest and
     newest of these; the number of sessions; the last event without one, or null. The rest is what
     `totals_of_state` adds up.
     """
-    edge = parts.until - ACTIVE
+    edge = part.until - ACTIVE
     rows: Pipeline = [
         {"$match": {"owner": came}},
         {"$unwind": "$rows"},
         {"$project": {"_id": "$rows.user", "came": "$rows"}},
     ]
-    if previous:  # else this may be all of five minutes, whose users are too many for one list
-        known = rows_of_state(previous)
+    if before:  # else this may be all of five minutes, whose users are too many for one list
+        known = rows_of_state(before.owners)
+        wanted = _of_part(before, part) + ([] if whole else [_is_touched(part.until)])
+        if wanted:
+            known.insert(1, _keep_rows(*wanted))
         if not whole:
-            touched = {"$filter": {"input": "$rows", "cond": _is_touched(parts.until)}}
-            known.insert(1, {"$project": {"rows": touched}})
             known = _beside_came(came, known)
         rows = [*known, {"$unionWith": {"coll": "rollups", "pipeline": rows}}]
     return [
@@ -137,12 +156,24 @@ def touched_sessions(
         *merge_what_came(edge),
         {"$match": {"row.newest": {"$gt": edge}}},
         _spread(documents),
-        *_into_state(parts),
+        *_into_state(part),
     ]
+
+
+def _of_part(before: Before, part: StatePart) -> list[Document]:
+    if before.divided_alike:
+        return []
+    return [{"$eq": [part_of("$$this.user", part.parts), part.number]}]
 
 
 def _is_touched(until: datetime) -> Document:
     return {"$or": [{"$lte": ["$$this.oldest", until - ACTIVE]}, IS_OF_USERS]}
+
+
+def _keep_rows(*conditions: Document) -> Document:
+    return {
+        "$project": {"rows": {"$filter": {"input": "$rows", "cond": {"$and": list(conditions)}}}}
+    }
 
 
 def _beside_came(came: ObjectId, pipeline: Pipeline) -> Pipeline:
@@ -156,19 +187,15 @@ def _beside_came(came: ObjectId, pipeline: Pipeline) -> Pipeline:
     ]
 
 
-def _spread(documents: int) -> Document:
-    """Put rows into so many documents, by chance."""
-    return {
-        "$group": {
-            "_id": {"$floor": {"$multiply": [{"$rand": {}}, documents]}},
-            "rows": {"$push": "$row"},
-        }
-    }
+def _spread(documents: int, part: Document | None = None) -> Document:
+    """Put rows into so many documents, by chance; or so many for each `part`."""
+    by_chance = {"$floor": {"$multiply": [{"$rand": {}}, documents]}}
+    return {"$group": {"_id": {"part": part, "chance": by_chance}, "rows": {"$push": "$row"}}}
 
 
-def _into_state(parts: StateParts) -> Pipeline:
+def _into_state(part: StatePart) -> Pipeline:
     """Write documents of `rows` with the totals of firm users, by their number of sessions."""
-    counts = {"$map": {"input": _firm_rows(parts.firm_after), "in": "$$this.count"}}
+    counts = {"$map": {"input": _firm_rows(part.firm_after), "in": "$$this.count"}}
 
     def count(condition: Document) -> Document:
         return {"$size": {"$filter": {"input": "$counts", "cond": condition}}}
@@ -183,7 +210,7 @@ def _into_state(parts: StateParts) -> Pipeline:
     sizes = {"known": {"$size": "$rows"}, "entries": {"$sum": "$rows.count"}}
     return [
         {"$set": {"counts": counts}},
-        *into_rollups(parts.owner, parts.expires_at, {"rows": 1} | sizes | totals),
+        *into_rollups(part.owner, part.expires_at, {"rows": 1} | sizes | totals),
     ]
 
 
@@ -194,23 +221,25 @@ def _firm_rows(firm_after: datetime, least: int = 0) -> Document:
     return {"$filter": {"input": "$rows", "cond": {"$and": is_firm}}}
 
 
-def totals_of_state(state: ObjectId) -> Pipeline:
+def totals_of_state(state: Sequence[ObjectId]) -> Pipeline:
     """Add up a state; on `rollups`.
 
     One document: `known` users and their `entries`, which are sessions; of firm users `users`,
     `sessions`, and `one`, `two` and `three_or_more` as counts of those with so many sessions.
     """
     sums = {name: {"$sum": f"${name}"} for name in ("known", "entries", *TOTALS)}
-    return [{"$match": {"owner": state}}, {"$group": {"_id": None} | sums}]
+    return [{"$match": {"owner": {"$in": list(state)}}}, {"$group": {"_id": None} | sums}]
 
 
-def first_of_state(state: ObjectId, firm_after: datetime, least: int, top: int) -> Pipeline:
+def first_of_state(
+    state: Sequence[ObjectId], firm_after: datetime, least: int, top: int
+) -> Pipeline:
     """List the first `top` firm users of at least so many sessions; on `rollups`.
 
     Documents `{"_id": user_id, "sessions"}`, most sessions first, ties by id.
     """
     return [
-        {"$match": {"owner": state}},
+        {"$match": {"owner": {"$in": list(state)}}},
         {"$project": {"rows": _firm_rows(firm_after, least)}},
         {"$unwind": "$rows"},
         {"$project": {"_id": "$rows.user", "sessions": "$rows.count"}},

@@ -1,5 +1,6 @@
 """Active users, and the sessions of each, from the state of a rollup and what came since."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -39,7 +40,9 @@ def _count_sessions(edge: datetime, also: Document) -> Pipeline:
     ]
 
 
-def sessions_of_state(at: datetime, state: ObjectId, until: datetime, users: int) -> Pipeline:
+def sessions_of_state(
+    at: datetime, state: Sequence[ObjectId], until: datetime, users: int
+) -> Pipeline:
     """Count what `sessions_of_events` counts from the state of all arrivals up to `until`.
 
     On `rollups`. Looks at every user, so it serves at any `at`; raw events count that arrived
@@ -55,7 +58,7 @@ def sessions_of_state(at: datetime, state: ObjectId, until: datetime, users: int
 
 
 def sessions_beside_firm(
-    at: datetime, state: ObjectId, until: datetime, firm_after: datetime, users: int
+    at: datetime, state: Sequence[ObjectId], until: datetime, firm_after: datetime, users: int
 ) -> Pipeline:
     """Count the users whom the totals of a state do not count, or count as they were; on `events`.
 

@@ -19,10 +19,10 @@ def union_with_events(match: Document, pipeline: Pipeline) -> Document:
     return {"$unionWith": {"coll": "events", "pipeline": [{"$match": match}, *pipeline]}}
 
 
-def into_rollups(owner: ObjectId, expires_at: datetime, fields: Document) -> Pipeline:
-    """Write `fields` as parts of a rollup that belong to `owner`."""
-    literals = {"owner": {"$literal": owner}, "expires_at": {"$literal": expires_at}}
+def into_rollups(owner: ObjectId | Document, expires_at: datetime, fields: Document) -> Pipeline:
+    """Write `fields` as documents of a rollup that belong to `owner`, or to what it works out."""
+    belonging = {"owner": owner, "expires_at": expires_at}
     return [
-        {"$project": {"_id": 0} | literals | fields},
+        {"$project": {"_id": 0} | belonging | fields},
         {"$merge": {"into": "rollups", "whenMatched": "fail"}},
     ]

@@ -15,7 +15,8 @@ pytestmark = pytest.mark.anyio
 AT = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
 UNTIL = AT - timedelta(seconds=5)
 OWNER = ObjectId()
-PARTS = pipelines.StateParts(OWNER, UNTIL, firm_after=AT, expires_at=AT)
+PART = pipelines.StatePart(OWNER, 1, parts=2, until=UNTIL, firm_after=AT, expires_at=AT)
+BEFORE = pipelines.Before([OWNER], divided_alike=False)
 
 
 def views_of_segments(total: tuple[ObjectId, datetime] | None) -> Pipeline:
@@ -23,7 +24,7 @@ def views_of_segments(total: tuple[ObjectId, datetime] | None) -> Pipeline:
 
 
 def touched_sessions(*, whole: bool) -> Pipeline:
-    return pipelines.touched_sessions(OWNER, OWNER, PARTS, 3, whole=whole)[:-1]
+    return pipelines.touched_sessions(BEFORE, OWNER, PART, 3, whole=whole)[:-1]
 
 
 @pytest.mark.parametrize(
@@ -38,12 +39,12 @@ def touched_sessions(*, whole: bool) -> Pipeline:
         ("rollups", views_of_segments(total=None), "owner_bucket"),
         ("rollups", views_of_segments(total=(OWNER, AT)), "owner_bucket"),
         ("rollups", pipelines.total_of_segments([OWNER], AT, OWNER, AT)[:-1], "owner_bucket"),
-        ("rollups", pipelines.sessions_of_state(AT, OWNER, UNTIL, 5), "owner_bucket"),
-        ("rollups", pipelines.totals_of_state(OWNER), "owner_bucket"),
-        ("rollups", pipelines.first_of_state(OWNER, AT, 2, 5), "owner_bucket"),
-        ("events", pipelines.sessions_beside_firm(AT, OWNER, UNTIL, AT, 5), "received_at_ttl"),
-        ("events", pipelines.sessions_that_came(UNTIL, AT, OWNER, 3, AT)[:-1], "received_at_ttl"),
-        ("rollups", pipelines.untouched_sessions(OWNER, OWNER, PARTS)[:-1], "owner_bucket"),
+        ("rollups", pipelines.sessions_of_state(AT, [OWNER], UNTIL, 5), "owner_bucket"),
+        ("rollups", pipelines.totals_of_state([OWNER]), "owner_bucket"),
+        ("rollups", pipelines.first_of_state([OWNER], AT, 2, 5), "owner_bucket"),
+        ("events", pipelines.sessions_beside_firm(AT, [OWNER], UNTIL, AT, 5), "received_at_ttl"),
+        ("events", pipelines.sessions_that_came(UNTIL, AT, [OWNER], 3, AT)[:-1], "received_at_ttl"),
+        ("rollups", pipelines.untouched_sessions(BEFORE, OWNER, PART)[:-1], "owner_bucket"),
         ("rollups", touched_sessions(whole=True), "owner_bucket"),
         ("rollups", touched_sessions(whole=False), "owner_bucket"),
         ("snapshots", pipelines.history(AT, 60, 10), "as_of_ttl"),

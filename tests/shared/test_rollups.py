@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any, cast
+from unittest.mock import patch
 
 import pytest
 from bson import ObjectId
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo.errors import AutoReconnect
 
+from shared import states
 from shared.database import Collection, Database
 from shared.folding import MOST, audit, fold
 from shared.leases import Lease
@@ -143,15 +145,16 @@ async def take(database: Database, clock: FakeClock, step: str, value: Any) -> N
     print_blob=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(steps=STEPS)
+@given(steps=STEPS, in_a_part=st.sampled_from([states._PART, 5]))
 async def test_every_metric_is_exact_whatever_became_of_the_rollups(
-    database: Database, steps: Sequence[tuple[str, Any]]
+    database: Database, steps: Sequence[tuple[str, Any]], in_a_part: int
 ) -> None:
     await database.events.delete_many({})
     await database.rollups.delete_many({})
     clock = FakeClock()
     for step, value in steps:
-        await take(database, clock, step, value)
+        with patch.object(states, "_PART", in_a_part):
+            await take(database, clock, step, value)
         await assert_exact(database, clock.now)
     await fold(database, clock)
     assert await chain_at(database, clock.now)
@@ -171,7 +174,9 @@ async def test_rollups_of_another_release_serve_nobody(database: Database) -> No
     clock = FakeClock()
     await arrive(database, clock.now - timedelta(seconds=20), [event(age=0)])
     await fold(database, clock)
-    await database.rollups.update_many({"form": 4}, {"$set": {"form": 3}, "$unset": {"total": 1}})
+    await database.rollups.update_many(
+        {"kind": "rollup"}, {"$inc": {"form": -1}, "$unset": {"total": 1}}
+    )
     await assert_exact(database, clock.now)
     assert await fold(database, clock)
     assert await chain_at(database, clock.now)
@@ -232,7 +237,30 @@ async def test_rankings_are_exact_whoever_did_something_since(
             await assert_exact(database, clock.now + timedelta(seconds=ahead))
         clock.advance(seconds=4)
         if chance.random() < 0.5:
-            await fold(database, clock)
+            # So that a state is divided otherwise than the one before it, as when it has grown.
+            with patch.object(states, "_PART", chance.choice([states._PART, 2000, 500])):
+                await fold(database, clock)
+
+
+async def test_a_large_state_is_made_in_pieces_that_give_way_to_answers(
+    database: Database,
+) -> None:
+    clock = FakeClock()
+    await arrive(database, clock.now, [event(age=1, user_id=f"u{n}") for n in range(200)])
+    clock.advance(seconds=20)
+    gave_way = 0
+
+    async def look() -> None:
+        nonlocal gave_way
+        gave_way += 1
+        await assert_exact(database, clock.now)
+
+    with patch.object(states, "_PART", 100):
+        await fold(database, clock, look)
+    [newest, *_] = await chain_at(database, clock.now)
+    assert newest.state
+    assert 4 <= len(newest.state) < gave_way
+    await assert_exact(database, clock.now)
 
 
 async def test_an_hour_s_outage_is_caught_up_in_bounded_steps(database: Database) -> None:

@@ -55,6 +55,19 @@ async def test_whoever_died_computing_is_waited_for_no_longer_than_three_seconds
     assert len(computed) == 1
 
 
+async def test_heavy_work_gives_way_to_an_answer_under_way(
+    database: Database, computed: list[Any]
+) -> None:
+    metrics = SharedMetrics(database, FakeClock())
+    await metrics.give_way()
+    assert not computed
+    viewer = asyncio.create_task(metrics.get())
+    await asyncio.sleep(0)
+    await metrics.give_way()
+    assert (await viewer) is await metrics.get()
+    assert len(computed) == 1
+
+
 async def test_a_failed_computation_is_tried_again_by_the_next_reader(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
