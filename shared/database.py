@@ -7,7 +7,6 @@ methods: to move, change the imports and the two aliases here.
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC
 from typing import Any, Final
 
 from bson.codec_options import CodecOptions
@@ -39,7 +38,6 @@ def connect(uri: str) -> Client:
         socketTimeoutMS=20_000,  # frees the thread of an operation that was given up
         maxPoolSize=20,
         tz_aware=True,
-        tzinfo=UTC,
     )
 
 
@@ -118,9 +116,7 @@ class Database:
     def __init__(self, client: Client, name: str, event_retention: int) -> None:
         self.name = name
         self._client = client
-        self._database = client.get_database(
-            name, codec_options=CodecOptions(tz_aware=True, tzinfo=UTC)
-        )
+        self._database = client.get_database(name, codec_options=CodecOptions(tz_aware=True))
         self._indexes = indexes(event_retention)
         self.events: Collection = self._database.get_collection("events", write_concern=DURABLE)
         self.rejections: Collection = self._database["rejections"]

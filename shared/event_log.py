@@ -197,6 +197,8 @@ def _first_of_each_id(documents: Sequence[Document]) -> list[Document]:
 def _duplicate_places(error: BulkWriteError) -> set[int]:
     """Give the places of duplicate keys; raise the error again where anything else went wrong."""
     failures = error.details["writeErrors"]
-    if error.details["writeConcernErrors"] or any(f["code"] != _DUPLICATE_KEY for f in failures):
+    if error.details.get("writeConcernErrors") or any(
+        f["code"] != _DUPLICATE_KEY for f in failures
+    ):
         raise error
     return {failure["index"] for failure in failures}

@@ -8,9 +8,9 @@ roll at each of as many hits, which lets through a full limit each time.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime
 from math import floor
-from typing import Any, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 from limits.aio.storage import Storage
 from limits.aio.storage.base import SlidingWindowCounterSupport
@@ -21,17 +21,19 @@ from shared.clock import Clock
 from shared.database import Collection, write_deadline
 from shared.pipelines import count_in_window
 
+_SWEEP_EVERY: Final = 60.0  # seconds
 
-@dataclass(frozen=True)
-class Hit:
-    """`amount` hits of a key in tumbling window number `window`, of which `left` is to come."""
+
+class Hit(NamedTuple):
+    """`amount` hits of a key at `now`, in tumbling window number `window`."""
 
     key: str
     limit: int
     expiry: int  # seconds, the window's length
     amount: int
+    now: float  # seconds
     window: int
-    left: float  # a part of 1
+    left: float  # the part of the window that is to come
 
 
 @dataclass
@@ -61,18 +63,19 @@ class SlidingWindows(ABC):
         super().__init__()
         self._clock = clock
 
-    def _place(self, expiry: int) -> tuple[int, float]:
-        """Give the number of the tumbling window of `expiry` seconds, and the part left of it."""
-        windows = self._clock().timestamp() / expiry
-        return floor(windows), 1 - windows % 1
+    def _hit(self, key: str, limit: int, expiry: int, amount: int) -> Hit:
+        now = self._clock().timestamp()
+        windows = now / expiry
+        window = floor(windows)
+        return Hit(key, limit, expiry, amount, now, window, 1 - (windows - window))
 
     async def hit(self, key: str, limit: int, expiry: int, amount: int) -> tuple[Counter, float]:
         """Count `amount` hits if previous · (part left) + current + amount ≤ limit.
 
         Gives the counts after it, and the part of the window that is left.
         """
-        window, left = self._place(expiry)
-        return await self._count(Hit(key, limit, expiry, amount, window, left)), left
+        hit = self._hit(key, limit, expiry, amount)
+        return await self._count(hit), hit.left
 
     async def acquire_sliding_window_entry(
         self, key: str, limit: int, expiry: int, amount: int = 1
@@ -83,9 +86,9 @@ class SlidingWindows(ABC):
 
     async def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
         """Give both counts with the seconds for which each still weighs."""
-        window, left = self._place(expiry)
-        counter = (await self._look_up(key)).rolled_to(window)
-        return counter.previous, left * expiry, counter.current, (left + 1) * expiry
+        hit = self._hit(key, limit=0, expiry=expiry, amount=0)
+        counter = (await self._look_up(key)).rolled_to(hit.window)
+        return counter.previous, hit.left * expiry, counter.current, (hit.left + 1) * expiry
 
     @abstractmethod
     async def _count(self, hit: Hit) -> Counter: ...
@@ -120,7 +123,7 @@ class MemoryWindows(SlidingWindows, Storage, SlidingWindowCounterSupport):
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock)
         self._counters: dict[str, tuple[Counter, int]] = {}
-        self._swept_at = clock()
+        self._swept_at = clock().timestamp()
 
     @property
     def base_exceptions(self) -> type[Exception]:
@@ -128,8 +131,9 @@ class MemoryWindows(SlidingWindows, Storage, SlidingWindowCounterSupport):
         return ValueError
 
     async def _count(self, hit: Hit) -> Counter:
-        self._sweep()
-        counter = (await self._look_up(hit.key)).rolled_to(hit.window)
+        if hit.now - self._swept_at > _SWEEP_EVERY:
+            self._sweep(hit.now)
+        counter = self._of(hit.key).rolled_to(hit.window)
         weighted = floor(counter.previous * hit.left) + counter.current
         counter.acquired = weighted + hit.amount <= hit.limit
         if counter.acquired:
@@ -138,17 +142,19 @@ class MemoryWindows(SlidingWindows, Storage, SlidingWindowCounterSupport):
         return counter
 
     async def _look_up(self, key: str) -> Counter:
-        return self._counters[key][0] if key in self._counters else Counter()
+        return self._of(key)
 
-    def _sweep(self) -> None:
-        now = self._clock()
-        if now - self._swept_at > timedelta(minutes=1):
-            self._swept_at = now
-            self._counters = {
-                key: (counter, expiry)
-                for key, (counter, expiry) in self._counters.items()
-                if counter.window + 1 >= now.timestamp() // expiry
-            }
+    def _of(self, key: str) -> Counter:
+        found = self._counters.get(key)
+        return found[0] if found else Counter()
+
+    def _sweep(self, now: float) -> None:
+        self._swept_at = now
+        self._counters = {
+            key: (counter, expiry)
+            for key, (counter, expiry) in self._counters.items()
+            if counter.window + 1 >= now // expiry
+        }
 
     async def check(self) -> bool:
         """Tell that memory is there."""
@@ -178,7 +184,7 @@ class MongoWindows(SlidingWindows, Storage, SlidingWindowCounterSupport):
         return PyMongoError
 
     async def _count(self, hit: Hit) -> Counter:
-        expires_at = self._clock() + timedelta(seconds=2 * hit.expiry)
+        expires_at = datetime.fromtimestamp(hit.now + 2 * hit.expiry, UTC)
         update = count_in_window(hit.window, hit.left, hit.limit, hit.amount, expires_at)
         async with write_deadline():
             while True:

@@ -42,7 +42,8 @@ _INT64: Final = 2**63
 
 def whole_milliseconds(instant: datetime) -> datetime:
     """Cut `instant` down to the millisecond, the precision of a MongoDB date."""
-    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+    beyond = instant.microsecond % 1000
+    return instant.replace(microsecond=instant.microsecond - beyond) if beyond else instant
 
 
 def format_instant(instant: datetime) -> str:

@@ -78,12 +78,14 @@ def sort_events(
 
 def _stored(event: Event, received_at: datetime, new_id: Callable[[], object]) -> Document:
     """Make the document of an event. Its `_id` is the client's idempotency key, or a new one."""
-    occurred_at = min(event["timestamp"], received_at)
-    document: Document = {"_id": event.get("event_id") or new_id(), **event}
-    document.pop("event_id", None)
-    document["received_at"] = received_at
-    document["occurred_at"] = occurred_at
-    if is_late(occurred_at, received_at):
+    happened = event["timestamp"]
+    document: Document = {
+        "_id": event.pop("event_id", None) or new_id(),
+        **event,
+        "received_at": received_at,
+        "occurred_at": min(received_at, happened),
+    }
+    if is_late(happened, received_at):
         document["late"] = True
     return document
 
