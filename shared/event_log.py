@@ -2,7 +2,8 @@
 
 Requests that are in flight together share one unordered `insert_many` that MongoDB acknowledges
 with `w: "majority", j: true`; each waits for the write that carries its events. While one write
-is under way the next group gathers, so a lone request is never delayed to wait for company.
+is under way the next group gathers, so a lone request is never delayed to wait for company; one
+that is full does not wait either, so that MongoDB has work while the driver encodes.
 
 Every wait ends. A write is given up after 5 s and tried once more, and what has waited for
 `MAX_WAIT` when its turn comes is refused, so that each request has its answer within 15 s.
@@ -25,6 +26,7 @@ MAX_WAITING_EVENTS: Final = 20_000
 MAX_WAITING_BYTES: Final = 32 * 1_048_576
 MAX_WAIT: Final = 5.0  # seconds in the queue
 _MAX_GROUP: Final = 1000  # events in one write: 36,000 a second, against 16,000 in writes of 100
+_MAX_WRITES: Final = 2  # at once: batches of 500 then pass 10 % faster than one after another
 _DUPLICATE_KEY: Final = 11000
 
 
@@ -47,7 +49,8 @@ class EventLog:
         self._waiting: list[Append] = []
         self._waiting_events = 0
         self._waiting_bytes = 0
-        self._writer: asyncio.Task[None] | None = None
+        self._queued_events = 0  # the part of those waiting whose write has not begun
+        self._writers: set[asyncio.Task[None] | None] = set()
 
     @property
     def waiting(self) -> int:
@@ -71,12 +74,17 @@ class EventLog:
             raise Problem(OVERLOADED, f"{self._waiting_events} events wait to be stored")
         append = Append(fresh, size, self._seconds(), asyncio.get_running_loop().create_future())
         self._waiting.append(append)
+        self._queued_events += len(fresh)
         self._waiting_events += len(fresh)
         self._waiting_bytes += size
-        if self._writer is None:
-            self._writer = asyncio.create_task(self._write_groups())
+        if self._is_time_to_write():
+            self._writers.add(asyncio.create_task(self._write_groups()))
         duplicates = await append.duplicates
         return [document for place, document in enumerate(fresh) if place not in duplicates]
+
+    def _is_time_to_write(self) -> bool:
+        is_full = self._queued_events >= _MAX_GROUP
+        return not self._writers or (is_full and len(self._writers) < _MAX_WRITES)
 
     async def _write_groups(self) -> None:
         try:
@@ -84,27 +92,30 @@ class EventLog:
                 self._refuse_stale()
                 if group := self._next_group():
                     await self._write_group(group)
-        finally:
-            self._writer = None
+        finally:  # not when the task is done: an append in between would find nobody to write it
+            self._writers.discard(asyncio.current_task())
 
     def _refuse_stale(self) -> None:
         """Refuse what a slow MongoDB has kept waiting for too long."""
         latest = self._seconds() - MAX_WAIT
         fresh = next((n for n, a in enumerate(self._waiting) if a.since > latest), None)
-        self._fail(self._waiting[:fresh], Problem(OVERLOADED, "MongoDB is too slow for so much"))
-        del self._waiting[:fresh]
+        self._fail(self._take(fresh), Problem(OVERLOADED, "MongoDB is too slow for so much"))
 
     def _next_group(self) -> list[Append]:
         """Take what waits, in order, up to the size of one write (but at least one request)."""
         events = 0
-        group: list[Append] = []
-        for append in self._waiting:
+        for place, append in enumerate(self._waiting):
             events += len(append.documents)
-            if group and events > _MAX_GROUP:
-                break
-            group.append(append)
-        del self._waiting[: len(group)]
-        return group
+            if place and events > _MAX_GROUP:
+                return self._take(place)
+        return self._take(None)
+
+    def _take(self, count: int | None) -> list[Append]:
+        """Take the first `count`, or all, out of the queue."""
+        taken = self._waiting[:count]
+        del self._waiting[:count]
+        self._queued_events -= sum(len(append.documents) for append in taken)
+        return taken
 
     async def _write_group(self, group: list[Append]) -> None:
         GROUPS.observe(sum(len(append.documents) for append in group))
@@ -112,8 +123,7 @@ class EventLog:
             duplicates = await self._insert([d for append in group for d in append.documents])
         except PyMongoError:
             # Whoever waits behind this group would wait as long for the same end.
-            group += self._waiting
-            self._waiting.clear()
+            group += self._take(None)
             self._fail(
                 group, Problem(STORAGE_UNAVAILABLE, "The events could not be stored; send again")
             )

@@ -29,9 +29,12 @@ class Connection(FaultyConnection):
         self.faults: list[str] = []
         self.gate = asyncio.Event()
         self.gate.set()
+        self.under_way = 0
 
     async def _next_fault(self) -> str:
+        self.under_way += 1
         await self.gate.wait()
+        self.under_way -= 1
         return self.faults.pop(0) if self.faults else ""
 
 
@@ -58,6 +61,23 @@ async def test_requests_in_flight_together_share_writes(
 async def test_a_lone_request_is_written_at_once(log: EventLog, connection: Connection) -> None:
     await log.append([document()], 100)
     assert connection.writes == [1]
+
+
+@pytest.mark.parametrize(
+    ("behind", "writes"), [([1], 1), ([500, 499], 1), ([500, 500], 2), ([1000] * 3, 2)]
+)
+async def test_only_a_full_group_is_written_beside_another(
+    log: EventLog, connection: Connection, database: Database, behind: list[int], writes: int
+) -> None:
+    connection.gate.clear()
+    requests = []
+    for size in [1, *behind]:
+        requests.append(asyncio.create_task(log.append([document() for _ in range(size)], 100)))
+        await asyncio.sleep(0.01)
+    assert connection.under_way == writes
+    connection.gate.set()
+    assert [len(new) for new in await asyncio.gather(*requests)] == [1, *behind]
+    assert await database.events.count_documents({}) == 1 + sum(behind)
 
 
 async def test_a_hundred_identical_requests_store_one_event(
