@@ -9,7 +9,7 @@ from shared.pipelines.window import Pipeline
 
 # Two lists of so many places together are merged by looking for each of one in the other; longer
 # ones are sorted, for one user may have many thousands of sessions.
-_FEW: Final = 2000
+FEW: Final = 2000
 
 # A row of the state, and what came of the same user since; either may be null.
 JOIN_CAME: Final[Document] = {
@@ -94,7 +94,7 @@ def _sort_many() -> Pipeline:
         "lasts": map_each("$pairs", {"$last": "$$this"}),
     }
     return [
-        {"$set": {"many": {"$gt": [{"$multiply": sizes}, _FEW]}}},
+        {"$set": {"many": {"$gt": [{"$multiply": sizes}, FEW]}}},
         {"$set": {"pairs": {"$cond": ["$many", {"$sortArray": {"input": both, "sortBy": 1}}, []]}}},
         {"$set": {"pairs": merged}},
         {

@@ -8,7 +8,7 @@ from bson import ObjectId
 
 from shared.database import Document
 from shared.pipelines.arrays import at_places, places
-from shared.pipelines.session_merge import JOIN_CAME
+from shared.pipelines.session_merge import FEW, JOIN_CAME
 from shared.pipelines.session_state import IS_OF_USERS, beside_users, rows_of_state
 from shared.pipelines.sessions import rank_users
 from shared.pipelines.window import Pipeline, union_with_events, within
@@ -16,6 +16,21 @@ from shared.windows import ACTIVE
 
 # Whoever came without a session came, with an empty list.
 _CAME: Final[Document] = {"$group": {"_id": "$user_id", "came": {"$addToSet": "$session_id"}}}
+
+
+# How many of those who came are not `$$active`. For 20,000 users with 17 sessions each, making a
+# set of every user's takes 35 ms of 300 longer than looking through the list.
+_PRODUCT: Final[Document] = {"$multiply": [{"$size": "$came"}, {"$size": "$$active"}]}
+_IS_NEW: Final[Document] = {"$not": {"$in": ["$$this", "$$active"]}}
+_NEW: Final[Document] = {
+    "$size": {
+        "$cond": [
+            {"$gt": [_PRODUCT, FEW]},
+            {"$setDifference": ["$came", "$$active"]},
+            {"$filter": {"input": "$came", "cond": _IS_NEW}},
+        ]
+    }
+}
 
 
 def _arrived_since(at: datetime, until: datetime) -> Document:
@@ -33,7 +48,7 @@ def _count_sessions(edge: datetime, also: Document) -> Pipeline:
     without = {"$cond": [{"$gt": ["$row.without", edge]}, 1, 0]}
     known = {"$cond": [all_active, "$row.count", {"$subtract": [active_lasts, without]}]}
     active: Document = {"$cond": [all_active, "$row.ids", active_ids]}
-    new = {"$cond": ["$came", {"$size": {"$setDifference": ["$came", active]}}, 0]}
+    new = {"$cond": ["$came", {"$let": {"vars": {"active": active}, "in": _NEW}}, 0]}
     return [
         {"$match": {"$or": [{"came": {"$ne": None}}, {"row.newest": {"$gt": edge}}]}},
         {"$project": {"sessions": {"$add": [known, new]}} | also},
