@@ -49,7 +49,7 @@ async def roll_up(
     try:
         await fold(database, clock, give_way)
         if settled_at(clock()).second < STEP.seconds:
-            await audit(database, clock)
+            await audit(database, clock, patient(give_way))
     finally:
         await lease.release()
 
@@ -97,15 +97,19 @@ def settled_at(now: datetime) -> datetime:
     return datetime.fromtimestamp(settled // STEP.seconds * STEP.seconds, UTC)
 
 
-async def audit(database: Database, clock: Clock) -> int:
+async def audit(database: Database, clock: Clock, give_way: GiveWay = at_once) -> int:
     """Hold every rollup of the windows against a count by arrival; tell how many were made anew."""
-    return await _mend(database, clock(), LONGEST)
+    return await _mend(database, clock(), LONGEST, give_way)
 
 
-async def _mend(database: Database, now: datetime, reach: timedelta) -> int:
+async def _mend(
+    database: Database, now: datetime, reach: timedelta, give_way: GiveWay = at_once
+) -> int:
     """Make anew the segments that an event escaped, and the newest state with its session."""
     rollups = await published(database, now)
-    wrong = await disagreeing(database, rollups, rollups[0].until - reach) if rollups else []
+    if not rollups:
+        return 0
+    wrong = await disagreeing(database, rollups, rollups[0].until - reach, give_way)
     if not wrong:
         return 0
     _LOG.warning("%d rollups are short of events that landed late; making them anew", len(wrong))

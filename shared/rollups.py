@@ -13,6 +13,7 @@ from typing import Final
 
 from bson import ObjectId
 
+from shared.courtesy import GiveWay, at_once
 from shared.database import MAX_READ_SECONDS, Database, Document, read_deadline
 from shared.pipelines import bucket_end
 from shared.windows import ACTIVE, LONGEST, VIEWS
@@ -29,6 +30,8 @@ _KIND: Final = {"kind": "rollup", "form": 5}
 # within 15 s of its arrival, and when the newest rollup was made everything before it was held
 # against the arrivals too: what has landed since arrived in its last 15 s or later.
 AUDITED: Final = timedelta(seconds=20)
+# 30 s of arrivals: 150,000 at 5,000 a second take 40 ms. All of a window at once held up answers.
+_COUNTED_AT_ONCE: Final = 6
 
 
 @dataclass(frozen=True)
@@ -120,22 +123,26 @@ async def published(database: Database, at: datetime, most: int = 0) -> list[Rol
     return [Rollup.of(document) for document in found]
 
 
-async def disagreeing(database: Database, chain: Sequence[Rollup], after: datetime) -> list[Rollup]:
+async def disagreeing(
+    database: Database, chain: Sequence[Rollup], after: datetime, give_way: GiveWay = at_once
+) -> list[Rollup]:
     """List the rollups that end later than `after` and are short of an event that has arrived.
 
     A write can land after its arrival was counted: MongoDB hung, or a primary stepped down.
     """
     recent = [rollup for rollup in chain if rollup.until > after]
-    if not recent:
-        return []
-    counted = sum(rollup.events for rollup in recent)
-    if await arrivals(database, recent[-1].since, recent[0].until) == counted:
-        return []
-    return [
-        rollup
-        for rollup in recent
-        if await arrivals(database, rollup.since, rollup.until) != rollup.events
-    ]
+    wrong = []
+    for first in range(0, len(recent), _COUNTED_AT_ONCE):
+        some = recent[first : first + _COUNTED_AT_ONCE]
+        await give_way()
+        counted = await arrivals(database, some[-1].since, some[0].until)
+        if counted != sum(rollup.events for rollup in some):
+            wrong += [
+                rollup
+                for rollup in some
+                if await arrivals(database, rollup.since, rollup.until) != rollup.events
+            ]
+    return wrong
 
 
 async def arrivals(database: Database, since: datetime, until: datetime) -> int:
