@@ -122,7 +122,7 @@ async def _mend(
         bare = replace(rollup, state=None, firm=None, total=None)
         mended.append(replace(bare, segment=segment, events=events))
     # After the segments, as in a fold: else an event that lands between escapes the count.
-    state = await make_state(database, newest, Step(first, newest.until, now), at_once)
+    state = await make_state(database, newest, Step(first, newest.until, now), give_way)
     total = await _total(database, _segments(mended, newest.until), newest.until, now)
     mended[0] = replace(mended[0], total=total, **vars(state))
     for rollup in mended:

@@ -61,6 +61,10 @@ class Rollup:
         """Guess how many events have arrived between the end and `at`."""
         return self.events * ((at - self.until) / (self.until - self.since))
 
+    def touch_most(self, arrivals: float) -> bool:
+        """Tell whether so many arrivals are likely to be of most of the users in the state."""
+        return arrivals > self.known / 2
+
     def document(self, now: datetime) -> Document:
         """Spell a rollup as it is published."""
         return {"_id": self.until, "expires_at": now + KEPT} | _KIND | vars(self)

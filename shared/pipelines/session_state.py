@@ -26,23 +26,25 @@ TOTALS: Final = ("users", "sessions", "one", "two", "three_or_more")  # of firm 
 
 
 @dataclass(frozen=True)
+class Before:
+    """Where a part finds its users in the state before: in its own part, or in all of them."""
+
+    owners: Sequence[ObjectId]
+    divided_alike: bool
+
+
+@dataclass(frozen=True)
 class StatePart:
     """One part of a new state."""
 
     owner: ObjectId
     number: int
     parts: int
+    before: Before | None  # None: there is no state before
+    came: ObjectId  # owner of the sessions that came since
     until: datetime
     firm_after: datetime  # users of older sessions are not totalled
     expires_at: datetime
-
-
-@dataclass(frozen=True)
-class Before:
-    """Where a part finds its users in the state before: in its own part, or in all of them."""
-
-    owners: Sequence[ObjectId]
-    divided_alike: bool
 
 
 def rows_of_state(state: Sequence[ObjectId]) -> Pipeline:
@@ -110,10 +112,10 @@ def part_of(user: str, parts: int) -> Document:
     return {"$abs": {"$mod": [{"$toHashedIndexKey": user}, parts]}}
 
 
-def untouched_sessions(before: Before, came: ObjectId, part: StatePart) -> Pipeline:
+def untouched_sessions(before: Before, part: StatePart) -> Pipeline:
     """Write the half of a part that is as it was in the state `before`.
 
-    On `rollups`, into `rollups`: users of whom nothing is in the arrivals `came`, and whose
+    On `rollups`, into `rollups`: users of whom nothing came, and whose
     sessions are all active still. Documents as of `touched_sessions`.
     """
     of_document: Pipeline = [
@@ -121,13 +123,11 @@ def untouched_sessions(before: Before, came: ObjectId, part: StatePart) -> Pipel
         _keep_rows(*_of_part(before, part), {"$not": _is_touched(part.until)}),
         {"$match": {"rows": {"$ne": []}}},
     ]
-    return [*_beside_came(came, of_document), *_into_state(part)]
+    return [*_beside_came(part.came, of_document), *_into_state(part)]
 
 
-def touched_sessions(
-    before: Before | None, came: ObjectId, part: StatePart, documents: int, *, whole: bool
-) -> Pipeline:
-    """Write the other half: users with arrivals in `came`, and users whose sessions ran out.
+def touched_sessions(part: StatePart, documents: int, *, whole: bool) -> Pipeline:
+    """Write the other half: users of whom something came, and users whose sessions ran out.
 
     Or the `whole` part, which is cheaper where it is most of them. On `rollups`, into `rollups`, up
     to so many documents `{owner, expires_at, rows, known, entries, users, sessions, one, two,
@@ -136,9 +136,9 @@ def touched_sessions(
     newest of these; the number of sessions; the last event without one, or null. The rest is what
     `totals_of_state` adds up.
     """
-    edge = part.until - ACTIVE
+    edge, before = part.until - ACTIVE, part.before
     rows: Pipeline = [
-        {"$match": {"owner": came}},
+        {"$match": {"owner": part.came}},
         {"$unwind": "$rows"},
         {"$project": {"_id": "$rows.user", "came": "$rows"}},
     ]
@@ -148,7 +148,7 @@ def touched_sessions(
         if wanted:
             known.insert(1, _keep_rows(*wanted))
         if not whole:
-            known = _beside_came(came, known)
+            known = _beside_came(part.came, known)
         rows = [*known, {"$unionWith": {"coll": "rollups", "pipeline": rows}}]
     return [
         *rows,

@@ -15,8 +15,10 @@ pytestmark = pytest.mark.anyio
 AT = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
 UNTIL = AT - timedelta(seconds=5)
 OWNER = ObjectId()
-PART = pipelines.StatePart(OWNER, 1, parts=2, until=UNTIL, firm_after=AT, expires_at=AT)
 BEFORE = pipelines.Before([OWNER], divided_alike=False)
+PART = pipelines.StatePart(
+    OWNER, 1, 2, before=BEFORE, came=OWNER, until=UNTIL, firm_after=AT, expires_at=AT
+)
 
 
 def views_of_segments(total: tuple[ObjectId, datetime] | None) -> Pipeline:
@@ -24,7 +26,7 @@ def views_of_segments(total: tuple[ObjectId, datetime] | None) -> Pipeline:
 
 
 def touched_sessions(*, whole: bool) -> Pipeline:
-    return pipelines.touched_sessions(BEFORE, OWNER, PART, 3, whole=whole)[:-1]
+    return pipelines.touched_sessions(PART, 3, whole=whole)[:-1]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +46,7 @@ def touched_sessions(*, whole: bool) -> Pipeline:
         ("rollups", pipelines.first_of_state([OWNER], AT, 2, 5), "owner_bucket"),
         ("events", pipelines.sessions_beside_firm(AT, [OWNER], UNTIL, AT, 5), "received_at_ttl"),
         ("events", pipelines.sessions_that_came(UNTIL, AT, [OWNER], 3, AT)[:-1], "received_at_ttl"),
-        ("rollups", pipelines.untouched_sessions(BEFORE, OWNER, PART)[:-1], "owner_bucket"),
+        ("rollups", pipelines.untouched_sessions(BEFORE, PART)[:-1], "owner_bucket"),
         ("rollups", touched_sessions(whole=True), "owner_bucket"),
         ("rollups", touched_sessions(whole=False), "owner_bucket"),
         ("snapshots", pipelines.history(AT, 60, 10), "as_of_ttl"),
