@@ -17,9 +17,10 @@ from bench.rig import Server, table
 from shared.clock import Clock, system_clock
 from shared.database import Database, Document, connect
 from shared.embedded_mongod import embedded_mongod
-from shared.folding import SETTLE, STEP, fold, settled_at
+from shared.folding import fold
 from shared.metrics import compute_metrics
 from shared.schema import PAGE_VIEW
+from shared.segments import SETTLE, STEP, settled_at
 from shared.windows import ACTIVE, VIEWS
 
 RUNS = 5

@@ -8,8 +8,9 @@ from typing import Final
 from pymongo.errors import PyMongoError
 
 from shared.aws_lambda import task_handler
-from shared.folding import SETTLE, STEP, roll_up, settled_at
+from shared.folding import roll_up
 from shared.resources import Resources, loop_resources
+from shared.segments import SETTLE, STEP, settled_at
 from shared.snapshots import due_at, store_snapshot
 
 _LOG: Final = logging.getLogger("footfall.rollup")

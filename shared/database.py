@@ -103,7 +103,7 @@ def indexes(event_retention: int) -> Mapping[str, list[IndexModel]]:
         "rollups": [
             _ttl("expires_at", 0),
             _index("owner", "bucket", partialFilterExpression={"owner": {"$exists": True}}),
-            _index("until", partialFilterExpression={"kind": "rollup"}),
+            _index("kind", "until", partialFilterExpression={"kind": {"$exists": True}}),
         ],
         "snapshots": [_ttl("as_of", SNAPSHOT_RETENTION)],
         "rate_limits": [_ttl("expires_at", 0)],

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from bson import ObjectId
@@ -12,7 +12,7 @@ from bson import ObjectId
 from shared import pipelines
 from shared.clock import Clock
 from shared.courtesy import GiveWay, at_once, patient
-from shared.database import Database, first_of, read_deadline, run_to_end
+from shared.database import Database, read_deadline, run_to_end
 from shared.leases import Lease
 from shared.rollups import (
     AUDITED,
@@ -24,13 +24,12 @@ from shared.rollups import (
     published,
     whole_buckets_after,
 )
+from shared.segments import STEP, make_segment, settled_at
 from shared.states import Step, make_state
 from shared.windows import LONGEST
 
 _LOG: Final = logging.getLogger("footfall.rollup")
 
-STEP: Final = timedelta(seconds=5)  # of arrivals in a segment
-SETTLE: Final = timedelta(seconds=1)  # most writes have landed by then; the audit finds the others
 MOST: Final = timedelta(seconds=20)  # of arrivals folded at once, to leave MongoDB time for others
 _TERM: Final = timedelta(seconds=20)  # longer than a step of folding takes
 
@@ -77,7 +76,7 @@ async def _fold_next(
     await give_way()
     # The segment first: it then misses an event that lands between the two, as the count of
     # arrivals will tell; nothing would tell that the state had missed one.
-    segment, events = await _segment(database, since, until, now)
+    segment, events = await make_segment(database, since, until, now + KEPT)
     segments = [segment, *_segments(rollups, until)]
     state, total = await asyncio.gather(
         make_state(database, rollups[0] if rollups else None, step, give_way),
@@ -89,12 +88,6 @@ async def _fold_next(
 
 def _segments(rollups: Sequence[Rollup], until: datetime) -> list[ObjectId]:
     return [rollup.segment for rollup in linked(rollups, until - LONGEST)]
-
-
-def settled_at(now: datetime) -> datetime:
-    """Give the newest whole multiple of `STEP` whose arrivals have had time to land."""
-    settled = (now - SETTLE).timestamp()
-    return datetime.fromtimestamp(settled // STEP.seconds * STEP.seconds, UTC)
 
 
 async def audit(database: Database, clock: Clock, give_way: GiveWay = at_once) -> int:
@@ -118,7 +111,7 @@ async def _mend(
     for rollup in rollups:
         segment, events = rollup.segment, rollup.events
         if rollup in wrong:
-            segment, events = await _segment(database, rollup.since, rollup.until, now)
+            segment, events = await make_segment(database, rollup.since, rollup.until, now + KEPT)
         bare = replace(rollup, state=None, firm=None, total=None)
         mended.append(replace(bare, segment=segment, events=events))
     # After the segments, as in a fold: else an event that lands between escapes the count.
@@ -129,16 +122,6 @@ async def _mend(
         if rollup.until > first:
             await _publish(database, rollup, now)
     return len(wrong)
-
-
-async def _segment(
-    database: Database, since: datetime, until: datetime, now: datetime
-) -> tuple[ObjectId, int]:
-    owner = ObjectId()
-    await run_to_end(database.events, pipelines.segment_of_views(since, until, owner, now + KEPT))
-    added = {"$group": {"_id": None, "events": {"$sum": "$events"}}}
-    found = await first_of(database.rollups, [{"$match": {"owner": owner}}, added])
-    return owner, found.get("events", 0)
 
 
 async def _total(

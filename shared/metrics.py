@@ -1,13 +1,14 @@
 """The metrics document: computed by pipelines, from rollups where they serve, else from events."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
 from shared import pipelines
+from shared.basis import Basis, basis_at, sound
 from shared.database import Database, Document, first_of
 from shared.parameters import MAX_LISTED
-from shared.rollups import Rollup, chain_at, sound, whole_buckets_after
+from shared.rollups import whole_buckets_after
 from shared.schema import (
     ActiveSessions,
     ActiveUsers,
@@ -26,17 +27,19 @@ from shared.windows import ACTIVE, VIEWS, seconds
 
 async def compute_metrics(database: Database, at: datetime) -> Metrics:
     """Compute every metric at `at`, with rankings of up to 100 rows."""
-    chain = await chain_at(database, at)
-    metrics, sound_chain = await asyncio.gather(
-        _compute(database, at, chain), sound(database, chain, at)
+    basis = await basis_at(database, at)
+    if basis is None:
+        return await _compute(database, at, None)
+    metrics, sound_basis = await asyncio.gather(
+        _compute(database, at, basis), sound(database, basis, at)
     )
-    return metrics if sound_chain == chain else await _compute(database, at, sound_chain)
+    return metrics if sound_basis == basis else await _compute(database, at, sound_basis)
 
 
-async def _compute(database: Database, at: datetime, chain: Sequence[Rollup]) -> Metrics:
+async def _compute(database: Database, at: datetime, basis: Basis | None) -> Metrics:
     views, sessions, late, rejected = await asyncio.gather(
-        _views(database, at, chain),
-        count_sessions(database, at, chain[0] if chain else None),
+        _views(database, at, basis),
+        count_sessions(database, at, basis),
         first_of(database.events, pipelines.late_arrivals(at)),
         first_of(database.rejections, pipelines.rejected_arrivals(at)),
     )
@@ -49,25 +52,21 @@ async def _compute(database: Database, at: datetime, chain: Sequence[Rollup]) ->
     )
 
 
-async def _views(database: Database, at: datetime, chain: Sequence[Rollup]) -> Document:
-    if not chain:
-        return await first_of(
-            database.events, pipelines.views_of_events(at, MAX_LISTED, MAX_LISTED)
-        )
-    total = None
-    if chain[0].total and chain[0].has_totals_for(at):
-        total = chain[0].total, whole_buckets_after(chain[0].until)
-    return await first_of(
-        database.rollups,
-        pipelines.views_of_segments(
-            at,
-            [rollup.segment for rollup in chain],
-            chain[0].until,
-            total=total,
-            pages=MAX_LISTED,
-            types=MAX_LISTED,
-        ),
+async def _views(database: Database, at: datetime, basis: Basis | None) -> Document:
+    if basis is None:
+        every = pipelines.views_of_events(at, MAX_LISTED, MAX_LISTED)
+        return await first_of(database.events, every)
+    newest, total = basis.newest, None
+    if newest.total and newest.has_totals_for(at):
+        total = pipelines.Total(newest.total, whole_buckets_after(newest.until))
+    counted = pipelines.SegmentsUntil(
+        basis.until,
+        [rollup.segment for rollup in basis.chain],
+        total,
+        [some.segment for some in basis.slices],
     )
+    pipeline = pipelines.views_of_segments(at, counted, MAX_LISTED, MAX_LISTED)
+    return await first_of(database.rollups, pipeline)
 
 
 async def compute_sessions_of(database: Database, user_id: str, at: datetime) -> UserSessionsAnswer:

@@ -41,6 +41,7 @@ class Resources:
     async def close(self) -> None:
         """Store what still waits and drop the connections."""
         await self.rejections.flush()
+        await self.metrics.close()
         self.database.close()
 
 

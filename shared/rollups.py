@@ -9,7 +9,7 @@ any time: answers then come from raw events, and rollups are made anew.
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Self
 
 from bson import ObjectId
 
@@ -35,23 +35,29 @@ _COUNTED_AT_ONCE: Final = 6
 
 
 @dataclass(frozen=True)
-class Rollup:
-    """All events that arrived in `(since, until]`, counted; all sessions active at `until`."""
+class Counted:
+    """All events that arrived in `(since, until]`, counted by page and type."""
 
     since: datetime
     until: datetime
     segment: ObjectId  # owner of the counts
+    events: int  # that the segment was made from
+
+    @classmethod
+    def of(cls, document: Document) -> Self:
+        """Read what was published."""
+        return cls(**{field.name: document[field.name] for field in fields(cls)})
+
+
+@dataclass(frozen=True)
+class Rollup(Counted):
+    """Also all sessions active at `until`, and totals."""
+
     state: list[ObjectId] | None  # owners of the sessions, by part; None: mended in a later rollup
     firm: ObjectId | None  # the document with the totals of firm users; None: as above
     total: ObjectId | None  # owner of the counts of all segments up to `until`; None: as above
-    events: int  # that the segment was made from
     known: int  # users in the state
     entries: int  # sessions in the state
-
-    @classmethod
-    def of(cls, document: Document) -> "Rollup":
-        """Read a published rollup."""
-        return cls(**{field.name: document[field.name] for field in fields(cls)})
 
     def has_totals_for(self, at: datetime) -> bool:
         """Tell whether the totals serve a window at `at`."""
@@ -80,21 +86,6 @@ def whole_buckets_after(until: datetime) -> datetime:
     return bucket_end(until + VALID - VIEWS)
 
 
-async def chain_at(database: Database, at: datetime) -> list[Rollup]:
-    """Give rollups, newest first, that hold every arrival of the windows at `at`, or an empty list.
-
-    The newest ends at or before `at` and each begins where the next one ends. A chain that has a
-    gap or is too old serves nobody. Whether all of it is `sound` is not looked at here.
-    """
-    return _serving(linked(await published(database, at), at - LONGEST), at)
-
-
-def _serving(chain: list[Rollup], at: datetime) -> list[Rollup]:
-    if not chain or chain[-1].since > at - LONGEST:
-        return []
-    return chain if chain[0].state and chain[0].until > at - ACTIVE else []
-
-
 def linked(rollups: Sequence[Rollup], since: datetime) -> list[Rollup]:
     """Take from rollups, newest first, those that begin where the next one ends, back to `since`.
 
@@ -110,15 +101,6 @@ def linked(rollups: Sequence[Rollup], since: datetime) -> list[Rollup]:
     return chain
 
 
-async def sound(database: Database, chain: list[Rollup], at: datetime) -> list[Rollup]:
-    """Give the part of a chain at `at` that is short of no event that has landed behind it."""
-    wrong = await disagreeing(database, chain, chain[0].until - AUDITED) if chain else []
-    if not wrong:
-        return chain
-    first = min(rollup.since for rollup in wrong)
-    return _serving([rollup for rollup in chain if rollup.until <= first], at)
-
-
 async def published(database: Database, at: datetime, most: int = 0) -> list[Rollup]:
     """List the published rollups that matter at `at`, newest first; 0 means all of them."""
     query = _KIND | {"until": {"$gt": at - LONGEST, "$lte": at}}
@@ -128,23 +110,23 @@ async def published(database: Database, at: datetime, most: int = 0) -> list[Rol
 
 
 async def disagreeing(
-    database: Database, chain: Sequence[Rollup], after: datetime, give_way: GiveWay = at_once
-) -> list[Rollup]:
-    """List the rollups that end later than `after` and are short of an event that has arrived.
+    database: Database, chain: Sequence[Counted], after: datetime, give_way: GiveWay = at_once
+) -> list[Counted]:
+    """List those of a chain that end later than `after` and are short of an event that arrived.
 
     A write can land after its arrival was counted: MongoDB hung, or a primary stepped down.
     """
-    recent = [rollup for rollup in chain if rollup.until > after]
+    recent = [counted for counted in chain if counted.until > after]
     wrong = []
     for first in range(0, len(recent), _COUNTED_AT_ONCE):
         some = recent[first : first + _COUNTED_AT_ONCE]
         await give_way()
-        counted = await arrivals(database, some[-1].since, some[0].until)
-        if counted != sum(rollup.events for rollup in some):
+        arrived = await arrivals(database, some[-1].since, some[0].until)
+        if arrived != sum(counted.events for counted in some):
             wrong += [
-                rollup
-                for rollup in some
-                if await arrivals(database, rollup.since, rollup.until) != rollup.events
+                counted
+                for counted in some
+                if await arrivals(database, counted.since, counted.until) != counted.events
             ]
     return wrong
 

@@ -14,6 +14,7 @@ from shared.leases import Lease
 from shared.metrics import compute_metrics
 from shared.rollups import VALID, published
 from shared.schema import Metrics
+from shared.slices import make_slices
 
 _LOG: Final = logging.getLogger("footfall.metrics")
 
@@ -45,6 +46,12 @@ class SharedMetrics:
                 self._computing = asyncio.create_task(self._refresh(self._clock()))
             await asyncio.shield(self._computing)
 
+    async def close(self) -> None:
+        """Leave off what is being counted for answers to come."""
+        if self._tending:
+            self._tending.cancel()
+            await asyncio.wait([self._tending])
+
     async def give_way(self) -> None:
         """Return when no answer is being computed: mostly at once, in a few seconds at most.
 
@@ -68,7 +75,8 @@ class SharedMetrics:
                     await self._compute(self._clock())
             finally:
                 await self._lease.release()
-            await self._tend(asked_at)
+            if self._tending is None or self._tending.done():
+                self._tending = asyncio.create_task(self._tend())
         finally:
             self._computing = None
 
@@ -88,15 +96,14 @@ class SharedMetrics:
         self._latest = stored
         return True
 
-    async def _tend(self, at: datetime) -> None:
-        """Start to roll up where the schedule does not, without keeping anybody waiting."""
-        rollups = await published(self._database, at, most=1)
-        neglected = not rollups or rollups[0].until < at - _NEGLECTED
-        if neglected and (self._tending is None or self._tending.done()):
-            self._tending = asyncio.create_task(self._roll_up())
-
-    async def _roll_up(self) -> None:
+    async def _tend(self) -> None:
+        """Count for the answers to come: roll up where the schedule does not, else slice."""
+        now = self._clock()
         try:
-            await roll_up(self._database, self._rollup_lease, self._clock, self.give_way)
+            rollups = await published(self._database, now, most=1)
+            if rollups and rollups[0].until >= now - _NEGLECTED:
+                await make_slices(self._database, rollups[0], now)
+            else:
+                await roll_up(self._database, self._rollup_lease, self._clock, self.give_way)
         except PyMongoError as error:
             _LOG.warning("no rollup this time: %s", type(error).__name__)

@@ -17,8 +17,11 @@ from shared.pipelines.sessions_of_state import (
     sessions_beside_firm,
     sessions_of_state,
 )
+from shared.pipelines.sessions_since import SHARES, Since, sessions_of_slice
 from shared.pipelines.snapshots import history
 from shared.pipelines.views import (
+    SegmentsUntil,
+    Total,
     bucket_end,
     segment_of_views,
     total_of_segments,
@@ -28,10 +31,14 @@ from shared.pipelines.views import (
 from shared.pipelines.window import Pipeline
 
 __all__ = [
+    "SHARES",
     "TOTALS",
     "Before",
     "Pipeline",
+    "SegmentsUntil",
+    "Since",
     "StatePart",
+    "Total",
     "bucket_end",
     "count_in_window",
     "first_of_state",
@@ -41,6 +48,7 @@ __all__ = [
     "segment_of_views",
     "sessions_beside_firm",
     "sessions_of_events",
+    "sessions_of_slice",
     "sessions_of_state",
     "sessions_of_user",
     "sessions_that_came",

@@ -11,12 +11,9 @@ from shared.pipelines.arrays import at_places, places
 from shared.pipelines.session_merge import FEW, JOIN_CAME
 from shared.pipelines.session_state import IS_OF_USERS, beside_users, rows_of_state
 from shared.pipelines.sessions import rank_users
-from shared.pipelines.window import Pipeline, union_with_events, within
+from shared.pipelines.sessions_since import Since, users_since
+from shared.pipelines.window import Pipeline
 from shared.windows import ACTIVE
-
-# Whoever came without a session came, with an empty list.
-_CAME: Final[Document] = {"$group": {"_id": "$user_id", "came": {"$addToSet": "$session_id"}}}
-
 
 # How many of those who came are not `$$active`. For 20,000 users with 17 sessions each, making a
 # set of every user's takes 35 ms of 300 longer than looking through the list.
@@ -31,10 +28,6 @@ _NEW: Final[Document] = {
         ]
     }
 }
-
-
-def _arrived_since(at: datetime, until: datetime) -> Document:
-    return {"received_at": {"$gt": until}, "occurred_at": within(at, ACTIVE)}
 
 
 def _count_sessions(edge: datetime, also: Document) -> Pipeline:
@@ -56,16 +49,16 @@ def _count_sessions(edge: datetime, also: Document) -> Pipeline:
 
 
 def sessions_of_state(
-    at: datetime, state: Sequence[ObjectId], until: datetime, users: int
+    at: datetime, state: Sequence[ObjectId], since: Since, users: int
 ) -> Pipeline:
-    """Count what `sessions_of_events` counts from the state of all arrivals up to `until`.
+    """Count what `sessions_of_events` counts from a state and what arrived since; on `rollups`.
 
-    On `rollups`. Looks at every user, so it serves at any `at`; raw events count that arrived
-    after `until`.
+    Of the users of a share, if only its parts of the state are given. Looks at every user, so it
+    serves at any `at`.
     """
     return [
         *rows_of_state(state),
-        union_with_events(_arrived_since(at, until), [_CAME]),
+        {"$unionWith": {"coll": "events", "pipeline": users_since(at, since)}},
         JOIN_CAME,
         *_count_sessions(at - ACTIVE, {}),
         rank_users(users),
@@ -73,13 +66,13 @@ def sessions_of_state(
 
 
 def sessions_beside_firm(
-    at: datetime, state: Sequence[ObjectId], until: datetime, firm_after: datetime, users: int
+    at: datetime, state: Sequence[ObjectId], since: Since, firm_after: datetime, users: int
 ) -> Pipeline:
     """Count the users whom the totals of a state do not count, or count as they were; on `events`.
 
-    Those who did something that arrived after `until`, and those with a session whose last event
-    is not after `firm_after`. One document like that of `sessions_of_events`, and in it `was`: like
-    `spread`, what the totals hold of the same users, those without a session as `_id` 0.
+    Those who did something since, and those with a session whose last event is not after
+    `firm_after`. One document like that of `sessions_of_events`, and in it `was`: like `spread`,
+    what the totals hold of the same users, those without a session as `_id` 0.
     """
     is_loose = {"$lte": ["$$this.oldest", firm_after]}
     looked_at = {"$filter": {"input": "$rows", "cond": {"$or": [is_loose, IS_OF_USERS]}}}
@@ -98,8 +91,7 @@ def sessions_beside_firm(
         },
     ]
     return [
-        {"$match": _arrived_since(at, until)},
-        _CAME,
+        *users_since(at, since),
         *beside_users("$_id", known, rows="$$ROOT"),
         {"$project": {"rows": {"$concatArrays": ["$rows", "$found"]}}},
         {"$unwind": "$rows"},

@@ -7,6 +7,7 @@ trailing edge cuts off a bucket.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -84,36 +85,54 @@ def views_of_events(at: datetime, pages: int, types: int) -> Pipeline:
     return [match, *_COUNT_BY_PAGE, _rank_views(pages, types)]
 
 
-def views_of_segments(  # noqa: PLR0913 - what was counted, and what of it is asked for
-    at: datetime,
-    segments: Sequence[ObjectId],
-    until: datetime,
-    *,
-    total: tuple[ObjectId, datetime] | None,
-    pages: int,
-    types: int,
-) -> Pipeline:
-    """Count the same as `views_of_events` from the segments of all arrivals up to `until`.
+@dataclass(frozen=True)
+class Total:
+    """The counts of all buckets that end later than `after`."""
 
-    On `rollups`. Whole buckets count from the segments, those after the instant in `total` from
-    that total; from raw events count the part of the bucket that the trailing edge cuts, and of
-    the others what arrived after `until`.
+    owner: ObjectId
+    after: datetime
+
+
+@dataclass(frozen=True)
+class SegmentsUntil:
+    """All arrivals up to `until`, counted in segments."""
+
+    until: datetime
+    segments: Sequence[ObjectId]  # owners; their total may stand for their later buckets
+    total: Total | None
+    later: Sequence[ObjectId]  # owners of segments that are in no total
+
+
+def views_of_segments(at: datetime, counted: SegmentsUntil, pages: int, types: int) -> Pipeline:
+    """Count the same as `views_of_events` from segments; on `rollups`.
+
+    Whole buckets count from the segments; from raw events count the part of the bucket that the
+    trailing edge cuts, and of the others what arrived after `counted.until`.
     """
     edge = at - VIEWS
     whole = bucket_end(edge)
     cut = {"occurred_at": {"$gt": edge, "$lte": whole}}
-    arrived_since = {"received_at": {"$gt": until}, "occurred_at": {"$gt": whole, "$lte": at}}
-    of_segments: Document = {"owner": {"$in": list(segments)}, "bucket": {"$gt": whole}}
-    if total:
-        owner, after = total
-        of_segments["bucket"]["$lte"] = after
-        of_segments = {"$or": [{"owner": owner}, of_segments]}
+    arrived_since = {
+        "received_at": {"$gt": counted.until},
+        "occurred_at": {"$gt": whole, "$lte": at},
+    }
     return [
-        {"$match": of_segments},
+        {"$match": {"$or": _whole_buckets(counted, whole)}},
         *_ADD_UP_ROWS,
         union_with_events({"$or": [cut, arrived_since]}, _COUNT_BY_PAGE),
         {"$group": {"_id": "$_id", "count": {"$sum": "$count"}}},
         _rank_views(pages, types),
+    ]
+
+
+def _whole_buckets(counted: SegmentsUntil, whole: datetime) -> list[Document]:
+    segments, later = list(counted.segments), list(counted.later)
+    if counted.total is None:
+        return [{"owner": {"$in": segments + later}, "bucket": {"$gt": whole}}]
+    return [
+        {"owner": counted.total.owner},
+        {"owner": {"$in": segments}, "bucket": {"$gt": whole, "$lte": counted.total.after}},
+        {"owner": {"$in": later}, "bucket": {"$gt": whole}},
     ]
 
 

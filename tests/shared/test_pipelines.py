@@ -19,10 +19,13 @@ BEFORE = pipelines.Before([OWNER], divided_alike=False)
 PART = pipelines.StatePart(
     OWNER, 1, 2, before=BEFORE, came=OWNER, until=UNTIL, firm_after=AT, expires_at=AT
 )
+ALL = pipelines.Since([OWNER], UNTIL)
+SHARE = pipelines.Since([OWNER], UNTIL, 1, 2)
 
 
-def views_of_segments(total: tuple[ObjectId, datetime] | None) -> Pipeline:
-    return pipelines.views_of_segments(AT, [OWNER], UNTIL, total=total, pages=5, types=5)
+def views_of_segments(total: pipelines.Total | None) -> Pipeline:
+    counted = pipelines.SegmentsUntil(UNTIL, [OWNER], total, [OWNER])
+    return pipelines.views_of_segments(AT, counted, 5, 5)
 
 
 def touched_sessions(*, whole: bool) -> Pipeline:
@@ -38,13 +41,14 @@ def touched_sessions(*, whole: bool) -> Pipeline:
         ("events", pipelines.late_arrivals(AT), "late_received_at"),
         ("events", pipelines.segment_of_views(UNTIL, AT, OWNER, AT)[:-1], "received_at_ttl"),
         ("rejections", pipelines.rejected_arrivals(AT), "rejected_at_ttl"),
-        ("rollups", views_of_segments(total=None), "owner_bucket"),
-        ("rollups", views_of_segments(total=(OWNER, AT)), "owner_bucket"),
+        ("rollups", views_of_segments(None), "owner_bucket"),
+        ("rollups", views_of_segments(pipelines.Total(OWNER, AT)), "owner_bucket"),
         ("rollups", pipelines.total_of_segments([OWNER], AT, OWNER, AT)[:-1], "owner_bucket"),
-        ("rollups", pipelines.sessions_of_state(AT, [OWNER], UNTIL, 5), "owner_bucket"),
+        ("rollups", pipelines.sessions_of_state(AT, [OWNER], SHARE, 5), "owner_bucket"),
         ("rollups", pipelines.totals_of_state([OWNER]), "owner_bucket"),
         ("rollups", pipelines.first_of_state([OWNER], AT, 2, 5), "owner_bucket"),
-        ("events", pipelines.sessions_beside_firm(AT, [OWNER], UNTIL, AT, 5), "received_at_ttl"),
+        ("events", pipelines.sessions_beside_firm(AT, [OWNER], ALL, AT, 5), "received_at_ttl"),
+        ("events", pipelines.sessions_of_slice(UNTIL, AT, [OWNER], 3, AT)[:-1], "received_at_ttl"),
         ("events", pipelines.sessions_that_came(UNTIL, AT, [OWNER], 3, AT)[:-1], "received_at_ttl"),
         ("rollups", pipelines.untouched_sessions(BEFORE, PART)[:-1], "owner_bucket"),
         ("rollups", touched_sessions(whole=True), "owner_bucket"),

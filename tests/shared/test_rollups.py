@@ -1,61 +1,30 @@
 """Rollups: whatever has become of them, every metric equals a brute-force count."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from random import Random
 from typing import Any, cast
 from unittest.mock import patch
 
 import pytest
-from bson import ObjectId
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo.errors import AutoReconnect
 
 from shared import states
+from shared.basis import Basis, basis_at, sound
 from shared.database import Collection, Database
 from shared.folding import MOST, audit, fold
 from shared.leases import Lease
 from shared.metrics import compute_metrics
-from shared.parameters import MAX_LISTED
-from shared.rollups import VALID, chain_at, sound
+from shared.rollups import VALID
 from shared.windows import LONGEST
+from tests.arrivals import arrive, assert_exact, basis, event, shown, slice_up
 from tests.conftest import FakeClock
-from tests.oracle import expected_metrics, shown_metrics
 
 pytestmark = pytest.mark.anyio
-
-
-async def shown(database: Database, at: datetime) -> dict[str, Any]:
-    """Compute every metric and bring it into the oracle's form."""
-    metrics = (await compute_metrics(database, at)).model_dump()
-    return shown_metrics(metrics, metrics, metrics)
-
-
-async def assert_exact(database: Database, at: datetime) -> None:
-    expected = expected_metrics(await database.events.find({}).to_list(None), at)
-    for ranking in ("pages", "users"):
-        expected[ranking] = expected[ranking][:MAX_LISTED]
-    assert await shown(database, at) == expected
-
-
-async def arrive(database: Database, at: datetime, ages: Sequence[dict[str, Any]]) -> None:
-    """Store events that arrived at `at`, as the event log would."""
-    documents = []
-    for fields in ages:
-        occurred_at = at - timedelta(seconds=fields["age"])
-        document = {
-            "_id": ObjectId(),
-            **{name: value for name, value in fields.items() if name != "age"},
-            "received_at": at,
-            "occurred_at": occurred_at,
-        }
-        if occurred_at <= at - timedelta(minutes=15):
-            document["late"] = True
-        documents.append(document)
-    if documents:
-        await database.events.insert_many(documents)
 
 
 EVENTS = st.lists(
@@ -74,15 +43,17 @@ EVENTS = st.lists(
     ),
     max_size=8,
 )
+WORK = st.sampled_from([fold, slice_up])
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("arrive"), EVENTS),
         st.tuples(st.just("pass"), st.integers(1, 25_000)),
         st.tuples(st.just("pass"), st.sampled_from([10_000, 60_000, 299_999, 900_000, 4_000_000])),
-        st.tuples(st.just("fold"), st.none()),
-        st.tuples(st.just("fold twice at once"), st.none()),
-        st.tuples(st.just("die while folding"), st.integers(0, 8)),
+        st.tuples(st.just("do"), WORK),
+        st.tuples(st.just("do twice at once"), WORK),
+        st.tuples(st.just("die at it"), st.tuples(WORK, st.integers(0, 8))),
         st.tuples(st.just("forget"), st.none()),
+        st.tuples(st.just("land in a slice"), EVENTS),
         st.tuples(st.just("land late"), EVENTS),
         st.tuples(st.just("land very late"), EVENTS),
     ),
@@ -110,27 +81,36 @@ class Mortal:
         return cast("Callable[..., Any]", getattr(self._rollups, name))
 
 
+@contextmanager
+def mortal(database: Database, operations: int) -> Iterator[None]:
+    """Do what is within until the process dies."""
+    rollups = database.rollups
+    database.rollups = cast("Collection", Mortal(rollups, operations))
+    try:
+        with suppress(KilledError):
+            yield
+    finally:
+        database.rollups = rollups
+
+
 async def take(database: Database, clock: FakeClock, step: str, value: Any) -> None:
     match step:
         case "arrive":
             await arrive(database, clock.now, value)
         case "pass":
             clock.advance(milliseconds=value)
-        case "fold":
-            await fold(database, clock)
-        case "fold twice at once":
-            await asyncio.gather(fold(database, clock), fold(database, clock))
-        case "die while folding":
-            rollups = database.rollups
-            database.rollups = cast("Collection", Mortal(rollups, value))
-            try:
-                await fold(database, clock)
-            except KilledError:
-                pass
-            finally:
-                database.rollups = rollups
+        case "do":
+            await value(database, clock)
+        case "do twice at once":
+            await asyncio.gather(value(database, clock), value(database, clock))
+        case "die at it":
+            work, operations = value
+            with mortal(database, operations):
+                await work(database, clock)
         case "forget":
             await database.rollups.delete_many({})
+        case "land in a slice":
+            await arrive(database, clock.now - timedelta(seconds=3), value)
         case "land late":
             await arrive(database, clock.now - timedelta(seconds=20), value)
         case "land very late":
@@ -157,7 +137,7 @@ async def test_every_metric_is_exact_whatever_became_of_the_rollups(
             await take(database, clock, step, value)
         await assert_exact(database, clock.now)
     await fold(database, clock)
-    assert await chain_at(database, clock.now)
+    assert await basis_at(database, clock.now)
     await assert_exact(database, clock.now)
     await assert_exact(database, clock.now + timedelta(seconds=7))
 
@@ -179,7 +159,7 @@ async def test_rollups_of_another_release_serve_nobody(database: Database) -> No
     )
     await assert_exact(database, clock.now)
     assert await fold(database, clock)
-    assert await chain_at(database, clock.now)
+    assert await basis_at(database, clock.now)
     await assert_exact(database, clock.now)
 
 
@@ -191,13 +171,14 @@ async def test_rollups_before_the_one_that_missed_an_event_still_serve(
     for _ in range(4):
         clock.advance(seconds=5)
         await fold(database, clock)
-    chain = await chain_at(database, clock.now)
-    await arrive(database, chain[1].until, [event(age=0, session_id="late")])
-    assert await sound(database, chain, clock.now) == chain[2:]
+    whole = await basis(database, clock.now)
+    await arrive(database, whole.chain[1].until, [event(age=0, session_id="late")])
+    assert await sound(database, whole, clock.now) == Basis(whole.chain[2:], [])
     await assert_exact(database, clock.now)
     await fold(database, clock)
-    mended = await chain_at(database, clock.now)
-    assert len(await sound(database, mended, clock.now)) == len(chain)
+    mended = await basis(database, clock.now)
+    assert len(mended.chain) == len(whole.chain)
+    assert await sound(database, mended, clock.now) == mended
     await assert_exact(database, clock.now)
 
 
@@ -208,7 +189,7 @@ async def test_an_event_is_in_the_answer_at_once(database: Database) -> None:
         await assert_exact(database, clock.now)
         clock.advance(milliseconds=1300)
         await fold(database, clock)
-    assert len(await chain_at(database, clock.now)) > 3
+    assert len((await basis(database, clock.now)).chain) > 3
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -257,9 +238,9 @@ async def test_a_large_state_is_made_in_pieces_that_give_way_to_answers(
 
     with patch.object(states, "_PART", 100):
         await fold(database, clock, look)
-    [newest, *_] = await chain_at(database, clock.now)
-    assert newest.state
-    assert 4 <= len(newest.state) < gave_way
+    state = (await basis(database, clock.now)).newest.state
+    assert state
+    assert 4 <= len(state) < gave_way
     await assert_exact(database, clock.now)
 
 
@@ -319,7 +300,7 @@ async def test_a_mongodb_that_hangs_up_leaves_the_old_rollups(database: Database
     await arrive(database, clock.now - timedelta(seconds=30), [event(age=0)])
     await fold(database, clock)
     clock.advance(seconds=10)
-    before = await chain_at(database, clock.now)
+    before = await basis(database, clock.now)
 
     class Broken(Mortal):
         def __getattr__(self, name: str) -> Callable[..., Any]:
@@ -329,8 +310,4 @@ async def test_a_mongodb_that_hangs_up_leaves_the_old_rollups(database: Database
     with pytest.raises(AutoReconnect):
         await fold(database, clock)
     database.rollups = rollups
-    assert await chain_at(database, clock.now) == before
-
-
-def event(**fields: Any) -> dict[str, Any]:
-    return {"user_id": "u", "event_type": "page_view", "page_url": "/", "session_id": "s"} | fields
+    assert await basis(database, clock.now) == before

@@ -7,9 +7,12 @@ import pytest
 
 from shared import shared_metrics
 from shared.database import Client, Database
+from shared.folding import fold
 from shared.metrics import compute_metrics
 from shared.rollups import published
+from shared.segments import SETTLE
 from shared.shared_metrics import SharedMetrics
+from tests.arrivals import arrive, basis, event
 from tests.conftest import FakeClock
 
 pytestmark = pytest.mark.anyio
@@ -81,6 +84,21 @@ async def test_a_failed_computation_is_tried_again_by_the_next_reader(
         with pytest.raises(RuntimeError):
             await metrics.get()
     assert (await metrics.get()).active_users.count == 0
+
+
+async def test_an_answer_is_followed_by_a_slice_where_much_has_arrived(
+    database: Database,
+) -> None:
+    clock = FakeClock()
+    await fold(database, clock)
+    clock.advance(seconds=1)
+    await arrive(database, clock.now, [event(age=0)] * 1000)
+    clock.advance(seconds=1)
+    metrics = SharedMetrics(database, clock)
+    await metrics.get()
+    assert metrics._tending
+    await metrics._tending
+    assert (await basis(database, clock.now)).until == clock.now - SETTLE
 
 
 async def test_readers_roll_up_where_no_schedule_does(database: Database) -> None:
