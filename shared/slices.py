@@ -49,12 +49,14 @@ def linked_slices(slices: Sequence[Slice], since: datetime) -> list[Slice]:
     return linked
 
 
-async def make_slices(database: Database, newest: Rollup, now: datetime) -> None:
-    """Slice what has arrived since the newest rollup and the last slice, if it is much."""
+async def make_slices(
+    database: Database, newest: Rollup, now: datetime, worth: int = _MANY
+) -> None:
+    """Slice what has arrived since the newest rollup and the last slice, if it is worth that."""
     slices = linked_slices(await published_slices(database, now), newest.until)
     since = slices[-1].until if slices else newest.until
     settled = now - SETTLE
-    if await arrivals(database, since, settled) < _MANY:
+    if await arrivals(database, since, settled) < worth:
         return
     while since < settled:
         until = min(step_end(since), settled)  # a slice across the next rollup's end is lost to it

@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
-from unittest.mock import patch
 
 from bson import ObjectId
 
-from shared import slices
 from shared.basis import Basis, basis_at
 from shared.database import Database
 from shared.metrics import compute_metrics
@@ -44,8 +42,7 @@ async def arrive(database: Database, at: datetime, ages: Sequence[dict[str, Any]
 async def slice_up(database: Database, clock: FakeClock) -> None:
     """Slice however little has arrived."""
     for newest in await published(database, clock.now, most=1):
-        with patch.object(slices, "_MANY", 0), patch.object(slices, "_ROWS", 2):
-            await make_slices(database, newest, clock.now)
+        await make_slices(database, newest, clock.now, worth=0)
 
 
 async def basis(database: Database, at: datetime) -> Basis:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any, cast
 from unittest.mock import patch
@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo.errors import AutoReconnect
 
-from shared import states
+from shared import folding, segments, slices, states
 from shared.basis import Basis, basis_at, sound
 from shared.database import Collection, Database
 from shared.folding import MOST, audit, fold
@@ -180,6 +180,46 @@ async def test_rollups_before_the_one_that_missed_an_event_still_serve(
     assert len(mended.chain) == len(whole.chain)
     assert await sound(database, mended, clock.now) == mended
     await assert_exact(database, clock.now)
+
+
+@pytest.mark.parametrize("work", ["fold", "mend", "slice"])
+async def test_an_event_that_lands_before_or_after_a_segment_is_made_is_counted(
+    database: Database, work: str
+) -> None:
+    clock = FakeClock()
+    await arrive(database, clock.now, [event(age=0)])
+    clock.advance(seconds=5 if work == "mend" else 3)
+    await fold(database, clock)
+    if work == "mend":
+        newest = (await basis(database, clock.now)).newest
+        await arrive(database, newest.until, [event(age=0, session_id="late")])
+    else:
+        clock.advance(seconds=6 if work == "fold" else 1)
+    landed = []
+
+    async def make_segment(database: Database, since: datetime, until: datetime, *more: Any) -> Any:
+        async def land() -> None:
+            landed.append(until)
+            await arrive(database, until, [event(age=0, user_id=f"landed {len(landed)}")])
+
+        await land()
+        made = await segments.make_segment(database, since, until, *more)
+        await land()
+        return made
+
+    with (
+        patch.object(folding, "make_segment", make_segment),
+        patch.object(slices, "make_segment", make_segment),
+    ):
+        await (slice_up if work == "slice" else fold)(database, clock)
+    assert len(landed) >= 2
+    await assert_exact(database, clock.now)
+    await fold(database, clock)
+    await assert_exact(database, clock.now)
+    whole = await basis(database, clock.now)
+    assert await sound(database, whole, clock.now) == (
+        Basis(whole.chain, []) if work == "slice" else whole
+    )
 
 
 async def test_an_event_is_in_the_answer_at_once(database: Database) -> None:

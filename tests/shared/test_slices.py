@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 import pytest
 
-from shared import states
+from shared import slices, states
 from shared.basis import Basis, sound
 from shared.database import Database
 from shared.folding import fold
@@ -67,7 +67,8 @@ async def test_slices_are_exact_whoever_did_something_since(
     for _ in range(5):
         await come(12)
         clock.advance(milliseconds=chance.randrange(300, 1500))
-        await slice_up(database, clock)
+        with patch.object(slices, "_ROWS", 2):
+            await slice_up(database, clock)
         for ahead in (0, 3, 10):
             await assert_exact(database, clock.now + timedelta(seconds=ahead))
     assert len((await basis(database, clock.now)).slices) > 2

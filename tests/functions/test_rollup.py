@@ -1,0 +1,57 @@
+"""The schedule of the rollup."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pymongo.errors import AutoReconnect
+
+from functions import rollup
+from tests.conftest import Service
+
+pytestmark = pytest.mark.anyio
+
+
+class OverError(Exception):
+    """The test has seen enough."""
+
+
+@pytest.mark.parametrize(
+    ("began", "took", "waited"),
+    [
+        (1.2, 0.5, 4.5),  # the arrivals of the next five seconds have settled at 6.2
+        (3.7, 0.5, 2.0),
+        (5.9, 0.1, 0.2),
+        (1.2, 4.9, 0.1),
+        (1.2, 5.0, 0.0),
+        (1.2, 12.0, 0.0),  # the next run catches up, and is not left out
+    ],
+)
+@pytest.mark.parametrize("mongodb_is_there", [True, False])
+async def test_a_run_begins_when_the_next_arrivals_have_settled_or_at_once(
+    service: Service,
+    monkeypatch: pytest.MonkeyPatch,
+    began: float,
+    took: float,
+    waited: float,
+    *,
+    mongodb_is_there: bool,
+) -> None:
+    waits = []
+
+    async def run(_service: Any) -> None:
+        service.clock.advance(seconds=took)
+        if not mongodb_is_there:
+            raise AutoReconnect("gone")
+
+    async def sleep(seconds: float) -> None:
+        waits.append(timedelta(seconds=seconds))
+        raise OverError
+
+    monkeypatch.setattr(rollup, "run", run)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    service.clock.advance(seconds=began)
+    with pytest.raises(OverError):
+        await rollup.run_schedule(service.resources)
+    assert waits == [timedelta(seconds=waited)]
