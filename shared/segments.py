@@ -14,13 +14,16 @@ SETTLE: Final = timedelta(seconds=1)  # most writes have landed by then; the aud
 
 def settled_at(now: datetime) -> datetime:
     """Give the newest whole multiple of `STEP` whose arrivals have had time to land."""
-    settled = (now - SETTLE).timestamp()
-    return datetime.fromtimestamp(settled // STEP.seconds * STEP.seconds, UTC)
+    return _step_begin(now - SETTLE)
 
 
 def step_end(instant: datetime) -> datetime:
     """Give the first whole multiple of `STEP` after an instant."""
-    return datetime.fromtimestamp((instant.timestamp() // STEP.seconds + 1) * STEP.seconds, UTC)
+    return _step_begin(instant) + STEP
+
+
+def _step_begin(instant: datetime) -> datetime:
+    return datetime.fromtimestamp(instant.timestamp() // STEP.seconds * STEP.seconds, UTC)
 
 
 async def make_segment(

@@ -19,6 +19,7 @@ from bson import ObjectId
 
 from shared.database import Document
 from shared.pipelines.session_merge import JOIN_CAME, merge_what_came
+from shared.pipelines.sessions import SESSION_OF_USER
 from shared.pipelines.window import Pipeline, into_rollups
 from shared.windows import ACTIVE
 
@@ -91,19 +92,28 @@ def sessions_that_came(
     ids, lasts}]}`: the sessions of a user that are active at `until` and the last event of each,
     null standing for events without a session.
     """
-    arrived = {"received_at": {"$gt": since, "$lte": until}, "occurred_at": {"$gt": until - ACTIVE}}
-    pair = {"user": "$user_id", "session": {"$ifNull": ["$session_id", None]}}
     lists = {"ids": {"$push": "$_id.session"}, "lasts": {"$push": "$last"}}
     return [
-        {"$match": arrived},
-        {"$group": {"_id": pair, "last": {"$max": "$occurred_at"}}},
+        {"$match": arrived_active(since, until)},
+        SESSION_OF_USER,
         {"$group": {"_id": "$_id.user"} | lists},
         # Also because MongoDB 6.0 errs in three `$group` stages in a row.
         {"$project": {"row": {"user": "$_id", "ids": "$ids", "lasts": "$lasts"}}},
-        _spread(documents, part_of("$row.user", len(came))),
-        *into_rollups(
-            {"$arrayElemAt": [{"$literal": list(came)}, "$_id.part"]}, expires_at, {"rows": 1}
-        ),
+        *into_parts(came, documents, expires_at),
+    ]
+
+
+def arrived_active(since: datetime, until: datetime) -> Document:
+    """Match what arrived in `(since, until]` and keeps its user active at `until`."""
+    return {"received_at": {"$gt": since, "$lte": until}, "occurred_at": {"$gt": until - ACTIVE}}
+
+
+def into_parts(owners: Sequence[ObjectId], documents: int, expires_at: datetime) -> Pipeline:
+    """Write each `row` to the owner of its user's part, up to so many documents a part."""
+    owner = {"$arrayElemAt": [{"$literal": list(owners)}, "$_id.part"]}
+    return [
+        _spread(documents, part_of("$row.user", len(owners))),
+        *into_rollups(owner, expires_at, {"rows": 1}),
     ]
 
 

@@ -8,8 +8,8 @@ from typing import Final
 from bson import ObjectId
 
 from shared.database import Document
-from shared.pipelines.session_state import part_of
-from shared.pipelines.window import Pipeline, into_rollups, within
+from shared.pipelines.session_state import arrived_active, into_parts, part_of
+from shared.pipelines.window import Pipeline, within
 from shared.windows import ACTIVE
 
 # MongoDB runs a pipeline on one core, so users are divided by a hash, for an answer to take a
@@ -69,15 +69,11 @@ def sessions_of_slice(
     session, last}]}`: the sessions active at `until` and the last event of each; without `session`
     where events have none.
     """
-    arrived = {"received_at": {"$gt": since, "$lte": until}, "occurred_at": {"$gt": until - ACTIVE}}
     pair = {"user": "$user_id", "session": "$session_id"}
     row = {"user": "$_id.user", "session": "$_id.session", "last": "$last"}
-    by_chance = {"$floor": {"$multiply": [{"$rand": {}}, documents]}}
-    place = {"share": part_of("$_id.user", len(owners)), "chance": by_chance}
-    owner = {"$arrayElemAt": [{"$literal": list(owners)}, "$_id.share"]}
     return [
-        {"$match": arrived},
+        {"$match": arrived_active(since, until)},
         {"$group": {"_id": pair, "last": {"$max": "$occurred_at"}}},
-        {"$group": {"_id": place, "rows": {"$push": row}}},
-        *into_rollups(owner, expires_at, {"rows": 1}),
+        {"$project": {"row": row}},
+        *into_parts(owners, documents, expires_at),
     ]

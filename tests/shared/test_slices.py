@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def clock(database: Database) -> FakeClock:
-    """Stand 4 s after the end of a rollup, with an event in each."""
+    """Stand 4 s after the end of a rollup, with an event at each second between."""
     clock = FakeClock()
     clock.advance(seconds=-(clock.now.timestamp() % 5) + 1)
     await fold(database, clock)
