@@ -5,19 +5,25 @@ methods: to move, change the imports and the two aliases here.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from bson.codec_options import CodecOptions
 from bson.errors import InvalidBSON
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
 from pymongo import ASCENDING, IndexModel, WriteConcern
-from pymongo.errors import NetworkTimeout, OperationFailure
+from pymongo.errors import (
+    AutoReconnect,
+    NetworkTimeout,
+    OperationFailure,
+    ServerSelectionTimeoutError,
+)
 
 Document = dict[str, Any]
 Client = AsyncIOMotorClient[Document]
 Collection = AsyncIOMotorCollection[Document]
+_Result = TypeVar("_Result")
 
 SNAPSHOT_RETENTION: Final = 172_800  # seconds: history reaches back a day, kept twice that
 REJECTION_RETENTION: Final = 86_400
@@ -60,6 +66,22 @@ async def _deadline(seconds: float) -> AsyncIterator[None]:
             yield
     except TimeoutError:
         raise NetworkTimeout(f"no answer within {seconds} s") from None
+
+
+async def written(write: Callable[[], Awaitable[_Result]]) -> _Result:
+    """Do a write that may be done twice, once more if its connection was lost, within a deadline.
+
+    Only a replica set has retryable writes, which the driver sees to. After a restart of a single
+    mongod each connection of the pool is a broken one until the driver notices. It looks at those
+    that were idle for a second, and not at others.
+    """
+    async with write_deadline():
+        try:
+            return await write()
+        except (NetworkTimeout, ServerSelectionTimeoutError):  # that was the wait already
+            raise
+        except AutoReconnect:
+            return await write()
 
 
 async def first_of(collection: Collection, pipeline: list[Document]) -> Document:

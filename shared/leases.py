@@ -6,7 +6,7 @@ from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
 from shared.clock import Clock
-from shared.database import Collection, write_deadline
+from shared.database import Collection, written
 
 
 class Lease:
@@ -29,19 +29,21 @@ class Lease:
         now = self._clock()
         free = {"$or": [{"ends_at": {"$lte": now}}, {"holder": self._holder}]}
         try:
-            async with write_deadline():
-                await self._leases.update_one(
+            await written(
+                lambda: self._leases.update_one(
                     {"_id": self._name} | free,
                     {"$set": {"holder": self._holder, "ends_at": now + self._term}},
                     upsert=True,
                 )
+            )
         except DuplicateKeyError:  # somebody else's: the upsert met it
             return False
         return True
 
     async def release(self) -> None:
         """Let the next one have it at once."""
-        async with write_deadline():
-            await self._leases.update_one(
+        await written(
+            lambda: self._leases.update_one(
                 {"_id": self._name, "holder": self._holder}, {"$set": {"ends_at": self._clock()}}
             )
+        )

@@ -18,7 +18,7 @@ from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from shared.clock import Clock
-from shared.database import Collection, write_deadline
+from shared.database import Collection, write_deadline, written
 from shared.pipelines import count_in_window
 
 _SWEEP_EVERY: Final = 60.0  # seconds
@@ -186,7 +186,8 @@ class MongoWindows(SlidingWindows, Storage, SlidingWindowCounterSupport):
     async def _count(self, hit: Hit) -> Counter:
         expires_at = datetime.fromtimestamp(hit.now + 2 * hit.expiry, UTC)
         update = count_in_window(hit.window, hit.left, hit.limit, hit.amount, expires_at)
-        async with write_deadline():
+
+        async def charge() -> Counter:
             while True:
                 try:
                     document = await self._collection.find_one_and_update(
@@ -198,6 +199,8 @@ class MongoWindows(SlidingWindows, Storage, SlidingWindowCounterSupport):
                     return _counter(document)
                 except DuplicateKeyError:
                     continue  # another process made the document first: now it is there
+
+        return await written(charge)  # a charge whose answer was lost is made twice: no harm
 
     async def _look_up(self, key: str) -> Counter:
         async with write_deadline():

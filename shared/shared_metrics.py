@@ -8,7 +8,7 @@ from typing import Final
 from pymongo.errors import PyMongoError
 
 from shared.clock import Clock
-from shared.database import Database, read_deadline, write_deadline
+from shared.database import Database, read_deadline, written
 from shared.folding import roll_up, rollup_lease
 from shared.leases import Lease
 from shared.metrics import compute_metrics
@@ -83,8 +83,9 @@ class SharedMetrics:
     async def _compute(self, at: datetime) -> None:
         self._latest = await compute_metrics(self._database, at)
         document = self._latest.model_dump(mode="python") | {"_id": "metrics"}
-        async with write_deadline():
-            await self._database.latest.replace_one({"_id": "metrics"}, document, upsert=True)
+        await written(
+            lambda: self._database.latest.replace_one({"_id": "metrics"}, document, upsert=True)
+        )
 
     async def _adopt(self, asked_at: datetime) -> bool:
         """Take what another process computed, if it is fresh."""
