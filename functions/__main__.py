@@ -9,21 +9,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from types import FrameType
-from typing import Final, NoReturn
+from functools import partial
+from typing import NoReturn
 
-import uvicorn
-from uvicorn.supervisors import Multiprocess
-
+from functions.serving import serve
 from shared.access import Keys
 from shared.embedded_mongod import MongodError, embedded_mongod, end_with_parent
-from shared.logs import log_config
 from shared.settings import SettingError, Settings, read_settings
-
-_GRACE: Final = 15  # seconds for requests in flight: longer than a write may take (10 s)
-# Seconds for an idle connection: longer than load balancers keep theirs (60 s), or they send a
-# request on one that is just being closed. Seen with 5 s in five minutes at 5000 events a second.
-_KEEP_ALIVE: Final = 75
 
 
 def main() -> None:
@@ -52,9 +44,9 @@ def main() -> None:
         address = _address(settings)
         stop_first: Callable[[], None] = _nothing
         if settings.generator_rate:
-            stop_first = running.enter_context(_generator(settings, address)).terminate
+            stop_first = partial(_stop, running.enter_context(_generator(settings, address)))
         _say(f"the dashboard is at {address}/ (Ctrl-C stops everything)")
-        _serve(settings, listener, stop_first)
+        serve(settings, listener, stop_first)
     _say("stopped")
 
 
@@ -129,63 +121,22 @@ def _generator(settings: Settings, address: str) -> Iterator[subprocess.Popen[by
     try:
         yield process
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-class _Server(uvicorn.Server):
-    """One process. What sends events stops before it does."""
-
-    stop_first: Callable[[], None]
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self.stop_first()
-        super().handle_exit(sig, frame)
-
-
-class _Workers(Multiprocess):
-    """Several processes. What sends events stops before they do."""
-
-    stop_first: Callable[[], None]
-
-    def handle_int(self) -> None:
-        self.stop_first()
-        super().handle_int()
-
-    def handle_term(self) -> None:
-        self.stop_first()
-        super().handle_term()
+        _stop(process)
 
 
 def _nothing() -> None:
     """Stop nothing first."""
 
 
-def _serve(settings: Settings, listener: socket.socket, stop_first: Callable[[], None]) -> None:
-    config = uvicorn.Config(
-        "functions.router:app",
-        workers=settings.workers,
-        access_log=False,  # a line a request costs more than storing an event
-        server_header=False,
-        timeout_keep_alive=_KEEP_ALIVE,
-        timeout_graceful_shutdown=_GRACE,
-        log_config=log_config(settings.log_level),
-    )
-    if settings.workers == 1:
-        server = _Server(config)
-        server.stop_first = stop_first
-        server.run(sockets=[listener])
-    else:
-        workers = _Workers(config, sockets=[listener])
-        workers.stop_first = stop_first
-        workers.run()
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Let it finish what it has begun, for which it takes 5 s at most."""
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 if __name__ == "__main__":
     main()
-elif __name__ == "__mp_main__":  # a worker process that uvicorn spawned
-    end_with_parent()

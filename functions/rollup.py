@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final
 
@@ -15,6 +16,8 @@ from shared.snapshots import due_at, store_snapshot
 
 _LOG: Final = logging.getLogger("footfall.rollup")
 
+Sleep = Callable[[float], Awaitable[None]]
+
 _AFTER: Final = SETTLE + timedelta(milliseconds=200)  # what the snapshot counts is then folded
 
 
@@ -26,7 +29,7 @@ async def run(service: Resources) -> bool:
     return await store_snapshot(service.database, due_at(service.clock()))
 
 
-async def run_schedule(service: Resources) -> None:
+async def run_schedule(service: Resources, sleep: Sleep = asyncio.sleep) -> None:
     """Run as soon as the next arrivals can be folded, for ever, whatever MongoDB does meanwhile."""
     while True:
         began = service.clock()
@@ -35,7 +38,7 @@ async def run_schedule(service: Resources) -> None:
         except PyMongoError as error:
             _LOG.warning("no rollup this time: %s", type(error).__name__)
         wait = settled_at(began) + STEP + _AFTER - service.clock()
-        await asyncio.sleep(max(0.0, wait.total_seconds()))
+        await sleep(max(0.0, wait.total_seconds()))
 
 
 async def scheduled(_event: object, _context: object) -> dict[str, bool]:

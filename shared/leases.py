@@ -1,9 +1,10 @@
 """A lease in MongoDB, so that of many processes one does a task at a time."""
 
+import contextlib
 from datetime import timedelta
 
 from bson import ObjectId
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from shared.clock import Clock
 from shared.database import Collection, written
@@ -41,9 +42,14 @@ class Lease:
         return True
 
     async def release(self) -> None:
-        """Let the next one have it at once."""
-        await written(
-            lambda: self._leases.update_one(
-                {"_id": self._name, "holder": self._holder}, {"$set": {"ends_at": self._clock()}}
+        """Let the next one have it at once, or at the end of the term where MongoDB is away.
+
+        An error here would take the place of the one that ended the task, a cancellation too.
+        """
+        with contextlib.suppress(PyMongoError):
+            await written(
+                lambda: self._leases.update_one(
+                    {"_id": self._name, "holder": self._holder},
+                    {"$set": {"ends_at": self._clock()}},
+                )
             )
-        )

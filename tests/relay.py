@@ -27,6 +27,12 @@ class Relay(ThreadingTCPServer):
             _end(self.pooled.pop())
         return broken
 
+    def go_away(self) -> None:
+        """Break what is in the pool and take no new connection."""
+        self.shutdown()
+        self.server_close()
+        self.break_pooled()
+
 
 class _Connection(BaseRequestHandler):
     server: Relay

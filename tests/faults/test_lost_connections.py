@@ -1,12 +1,14 @@
 """Connections that broke while nobody used them: the next request does not notice."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
 
-from shared.database import connect
-from tests.conftest import Service, serve
+from shared.database import Database, connect
+from shared.folding import roll_up, rollup_lease
+from tests.conftest import FakeClock, Service, serve
 from tests.relay import Relay, relay
 
 pytestmark = pytest.mark.anyio
@@ -44,3 +46,25 @@ async def test_an_event_is_stored_once_and_charged_once(relayed: tuple[Relay, Se
         receipt = await service.send(service.event(event_id=f"evt-{number}"))
         assert (receipt.status_code, receipt.json()["accepted"]) == (202, 1)
         assert f"r={999 - number}" in receipt.headers["RateLimit"]
+
+
+async def test_a_rollup_that_is_left_off_ends_where_mongodb_has_gone(
+    mongodb_uri: str, database: Database
+) -> None:
+    is_under_way = asyncio.Event()
+
+    async def hold() -> None:
+        is_under_way.set()
+        await asyncio.Event().wait()
+
+    with (
+        relay(mongodb_uri, marked=database.name) as connections,
+        contextlib.closing(connect(connections.uri)) as client,
+    ):
+        remote, clock = Database(client, database.name, 86400), FakeClock()
+        rolling = asyncio.create_task(roll_up(remote, rollup_lease(remote, clock), clock, hold))
+        await is_under_way.wait()
+        connections.go_away()
+        rolling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await rolling

@@ -1,6 +1,5 @@
 """The schedule of the rollup."""
 
-import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -50,8 +49,7 @@ async def test_a_run_begins_when_the_next_arrivals_have_settled_or_at_once(
         raise OverError
 
     monkeypatch.setattr(rollup, "run", run)
-    monkeypatch.setattr(asyncio, "sleep", sleep)
     service.clock.advance(seconds=began)
     with pytest.raises(OverError):
-        await rollup.run_schedule(service.resources)
+        await rollup.run_schedule(service.resources, sleep)
     assert waits == [timedelta(seconds=waited)]
