@@ -30,13 +30,15 @@ async def run(service: Resources) -> bool:
 
 
 async def run_schedule(service: Resources, sleep: Sleep = asyncio.sleep) -> None:
-    """Run as soon as the next arrivals can be folded, for ever, whatever MongoDB does meanwhile."""
+    """Run as soon as the next arrivals can be folded, for ever, whatever became of a run."""
     while True:
         began = service.clock()
         try:
             await run(service)
         except PyMongoError as error:
             _LOG.warning("no rollup this time: %s", type(error).__name__)
+        except Exception:  # noqa: BLE001 - a defect; history must not end with it
+            _LOG.exception("no rollup this time")
         wait = settled_at(began) + STEP + _AFTER - service.clock()
         await sleep(max(0.0, wait.total_seconds()))
 

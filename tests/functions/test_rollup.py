@@ -27,22 +27,21 @@ class OverError(Exception):
         (1.2, 12.0, 0.0),  # the next run catches up, and is not left out
     ],
 )
-@pytest.mark.parametrize("mongodb_is_there", [True, False])
+@pytest.mark.parametrize("failure", [None, AutoReconnect("gone"), ValueError("a defect")])
 async def test_a_run_begins_when_the_next_arrivals_have_settled_or_at_once(
     service: Service,
     monkeypatch: pytest.MonkeyPatch,
     began: float,
     took: float,
     waited: float,
-    *,
-    mongodb_is_there: bool,
+    failure: Exception | None,
 ) -> None:
     waits = []
 
     async def run(_service: Any) -> None:
         service.clock.advance(seconds=took)
-        if not mongodb_is_there:
-            raise AutoReconnect("gone")
+        if failure:
+            raise failure
 
     async def sleep(seconds: float) -> None:
         waits.append(timedelta(seconds=seconds))
