@@ -5,8 +5,8 @@ methods: to move, change the imports and the two aliases here.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any, Final, TypeVar
 
 from bson.codec_options import CodecOptions
@@ -86,22 +86,29 @@ async def written(write: Callable[[], Awaitable[_Result]]) -> _Result:
 
 async def first_of(collection: Collection, pipeline: list[Document]) -> Document:
     """Run an aggregation pipeline and give its first document, or an empty one."""
-    try:
+    with _legible_failure():
         async with read_deadline():
             found: list[Document] = await collection.aggregate(
                 pipeline, maxTimeMS=MAX_READ_SECONDS * 1000
             ).to_list(1)
-    except InvalidBSON as error:  # MongoDB quotes what is too large, cut off within a character
-        raise OperationFailure("the pipeline failed, and so did the account of it") from error
     return found[0] if found else {}
 
 
 async def run_to_end(collection: Collection, pipeline: list[Document]) -> None:
     """Run an aggregation pipeline that writes what it finds, on disk where it must."""
-    async with read_deadline():
-        await collection.aggregate(
-            pipeline, allowDiskUse=True, maxTimeMS=MAX_READ_SECONDS * 1000
-        ).to_list(None)
+    with _legible_failure():
+        async with read_deadline():
+            await collection.aggregate(
+                pipeline, allowDiskUse=True, maxTimeMS=MAX_READ_SECONDS * 1000
+            ).to_list(None)
+
+
+@contextmanager
+def _legible_failure() -> Iterator[None]:
+    try:
+        yield
+    except InvalidBSON as error:  # MongoDB quotes what is too large, cut off within a character
+        raise OperationFailure("the pipeline failed, and so did the account of it") from error
 
 
 def _ttl(field: str, seconds: int) -> IndexModel:

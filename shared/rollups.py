@@ -25,7 +25,7 @@ STATE_KEPT: Final = 2 * ACTIVE  # a state is 60 bytes a session, and made every 
 VALID: Final = timedelta(seconds=20)
 
 # Count up the form when the parts of a rollup change: those of another release then serve nobody.
-_KIND: Final = {"kind": "rollup", "form": 5}
+_KIND: Final = {"kind": "rollup", "form": 6}
 # How far back from its end a chain is held against the arrivals at each use. An append is answered
 # within 15 s of its arrival, and when the newest rollup was made everything before it was held
 # against the arrivals too: what has landed since arrived in its last 15 s or later.
@@ -58,6 +58,7 @@ class Rollup(Counted):
     total: ObjectId | None  # owner of the counts of all segments up to `until`; None: as above
     known: int  # users in the state
     entries: int  # sessions in the state
+    hot: list[str]  # users whose sessions are in many rows of the state
 
     def has_totals_for(self, at: datetime) -> bool:
         """Tell whether the totals serve a window at `at`."""

@@ -1,7 +1,7 @@
 """Active users, and the sessions of each: from raw events, or from a rollup and what came since."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,28 +24,38 @@ class SessionCounts:
     users: list[tuple[str, int]]  # user id and sessions, most first, ties by id
 
 
+_Way = Callable[[Database, datetime, Basis], Awaitable[SessionCounts]]
+
+
 async def count_sessions(database: Database, at: datetime, basis: Basis | None) -> SessionCounts:
     """Count at `at`, from what has been counted where there is something."""
-    if basis is None:
-        every = pipelines.sessions_of_events(at, MAX_LISTED)
-        return _counts(await first_of(database.events, every))
+    if basis:
+        for count in _ways(basis, at):
+            try:
+                return await count(database, at, basis)
+            except ExecutionTimeout:  # whoever asked has waited for as long as a read may take
+                raise
+            except OperationFailure:  # more than fits: ids of 64 MB at once, 16 MB of one user
+                continue
+    return _counts(await first_of(database.events, pipelines.sessions_of_events(at, MAX_LISTED)))
+
+
+def _ways(basis: Basis, at: datetime) -> list[_Way]:
+    """List the ways to count from what has been counted, the one that costs least first."""
     rollup = basis.newest
+    if rollup.hot or not rollup.has_totals_for(at):  # totals are of users with one row
+        return [_of_every_user]
     # Where most users did something since, looking at all of them costs less than finding out who:
     # of 20,000 users with 23,500 arrivals 317 ms against 363.
-    if rollup.has_totals_for(at) and not rollup.touch_most(rollup.arrivals_by(at)):
-        try:
-            return await _beside_firm(database, at, basis)
-        except ExecutionTimeout:  # whoever asked has waited for as long as a read may take
-            raise
-        except OperationFailure:  # ids of 64 MB are too much to hold at once
-            pass
-    return await _of_every_user(database, at, basis)
+    if rollup.touch_most(rollup.arrivals_by(at)):
+        return [_of_every_user]
+    return [_beside_firm, _of_every_user]
 
 
 async def _of_every_user(database: Database, at: datetime, basis: Basis) -> SessionCounts:
     # The parts of a state are a power of two: those of equal numbers modulo 2 have the users of
     # equal hashes modulo 2.
-    shares = min(len(basis.state), pipelines.SHARES)
+    shares = 1 if basis.newest.hot else min(len(basis.state), pipelines.SHARES)
     counted = [
         first_of(
             database.rollups,
@@ -60,7 +70,7 @@ async def _of_every_user(database: Database, at: datetime, basis: Basis) -> Sess
 
 def _since(basis: Basis, share: int = 0, shares: int = 1) -> pipelines.Since:
     owners = [owner for some in basis.slices for owner in some.sessions[share::shares]]
-    return pipelines.Since(owners, basis.until, share, shares)
+    return pipelines.Since(owners, basis.until, share, shares, basis.newest.hot)
 
 
 async def _beside_firm(database: Database, at: datetime, basis: Basis) -> SessionCounts:

@@ -7,10 +7,19 @@ from datetime import datetime
 from typing import Final
 
 from bson import ObjectId
+from pymongo.errors import ExecutionTimeout, OperationFailure
 
 from shared import pipelines
 from shared.courtesy import GiveWay
-from shared.database import Database, Document, first_of, read_deadline, run_to_end, write_deadline
+from shared.database import (
+    MAX_READ_SECONDS,
+    Database,
+    Document,
+    first_of,
+    read_deadline,
+    run_to_end,
+    write_deadline,
+)
 from shared.parameters import MAX_LISTED
 from shared.rollups import STATE_KEPT, Rollup, arrivals, firm_sessions_after
 from shared.windows import ACTIVE
@@ -38,18 +47,64 @@ class State:
     firm: ObjectId  # the document of totals
     known: int  # users
     entries: int  # sessions
+    hot: list[str]  # users whose sessions are in many rows
 
 
 async def make_state(
     database: Database, previous: Rollup | None, step: Step, give_way: GiveWay
 ) -> State:
-    """Make the state at the end of a step of the one before it and what arrived in the step."""
+    """Make the state at the end of a step of the one before it and what arrived in the step.
+
+    Where a document would become too large it finds out which users are hot, and begins again.
+    """
+    hot = pipelines.HotUsers(await _still_hot(database, previous, step.until))
+    try:
+        return await _make_state(database, previous, step, hot, give_way)
+    except ExecutionTimeout:
+        raise
+    except OperationFailure:
+        found = await _found_hot(database, step.until)
+        anew = sorted(found.keys() - set(hot.users))
+        if not anew:
+            raise
+        events = sum(found[user] for user in anew)
+        hot = pipelines.HotUsers([*hot.users, *anew], anew, events)
+        return await _make_state(database, previous, step, hot, give_way)
+
+
+async def _still_hot(database: Database, previous: Rollup | None, until: datetime) -> list[str]:
+    """List the hot users of whom there is anything in the window."""
+    still = []
+    async with read_deadline():
+        for user in previous.hot if previous else []:
+            query = {"user_id": user, "occurred_at": {"$gt": until - ACTIVE}}
+            if await database.events.find_one(query, {"_id": 1}):
+                still.append(user)
+    return still
+
+
+async def _found_hot(database: Database, until: datetime) -> dict[str, int]:
+    """Give the users that may have too many sessions, and the number of their events."""
+    async with read_deadline():
+        found = database.events.aggregate(
+            pipelines.hot_users(until), maxTimeMS=MAX_READ_SECONDS * 1000
+        )
+        return {row["_id"]: row["events"] async for row in found}
+
+
+async def _make_state(
+    database: Database,
+    previous: Rollup | None,
+    step: Step,
+    hot: pipelines.HotUsers,
+    give_way: GiveWay,
+) -> State:
     since, until = step.since, step.until
     before = previous.state if previous else None
     if before is None:
         since = until - ACTIVE
     arrived = await arrivals(database, since, until)
-    new = 2 * arrived  # an event brings at most a user and a session
+    new = 2 * (arrived + hot.events)  # an event brings at most a user and a session
     entries = (previous.known + previous.entries if previous else 0) + new
     owners = [ObjectId() for _ in range(_parts_for(entries, len(before or [])))]
     came = [ObjectId() for _ in owners]
@@ -58,7 +113,10 @@ async def make_state(
     await run_to_end(
         database.events,
         pipelines.sessions_that_came(
-            since, until, came, _documents_for(new // len(came)), expires_at
+            pipelines.Arrived(since, until, hot),
+            came,
+            _documents_for(new // len(came)),
+            expires_at,
         ),
     )
     # Of 20,000 users with 25,000 arrivals two halves cost mongod 0.80 s, one pass over all 0.74 s;
@@ -73,12 +131,15 @@ async def make_state(
             len(owners),
             before=_before(before, number, len(owners)),
             came=came[number],
+            anew=hot.anew,
             until=until,
             firm_after=firm_after,
             expires_at=expires_at,
         )
         await _make_part(database, part, documents, whole=whole)
-    return await _added_up(database, owners, firm_after, expires_at)
+    totals = await _added_up(database, owners)
+    firm = await _store_totals(database, owners, totals, firm_after, expires_at)
+    return State(owners, firm, totals["known"], totals["entries"], list(hot.users))
 
 
 async def _make_part(
@@ -109,19 +170,26 @@ def _parts_for(entries: int, parts: int) -> int:
     return 1 << (needed - 1).bit_length()  # the next power of two
 
 
-async def _added_up(
-    database: Database, owners: list[ObjectId], firm_after: datetime, expires_at: datetime
-) -> State:
-    """Add up the firm users of a written state, in one document for the answers to read."""
+async def _added_up(database: Database, owners: list[ObjectId]) -> Document:
+    """Add up a written state."""
     totals = await first_of(database.rollups, pipelines.totals_of_state(owners))
-    if not totals:
-        totals = dict.fromkeys(("known", "entries", *pipelines.TOTALS), 0)
+    return totals or dict.fromkeys(("known", "entries", *pipelines.TOTALS), 0)
+
+
+async def _store_totals(
+    database: Database,
+    owners: list[ObjectId],
+    totals: Document,
+    firm_after: datetime,
+    expires_at: datetime,
+) -> ObjectId:
+    """Store the totals of firm users in one document for the answers to read."""
     firm = ObjectId()
     document = totals | {"_id": firm, "expires_at": expires_at}
     document["top"] = await _first(database, owners, firm_after, totals)
     async with write_deadline():
         await database.rollups.insert_one(document)
-    return State(owners, firm, totals["known"], totals["entries"])
+    return firm
 
 
 async def _first(

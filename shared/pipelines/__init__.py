@@ -2,9 +2,12 @@
 
 from shared.pipelines.arrivals import late_arrivals, rejected_arrivals
 from shared.pipelines.rate_limits import count_in_window
+from shared.pipelines.salting import hot_users
 from shared.pipelines.session_state import (
     TOTALS,
+    Arrived,
     Before,
+    HotUsers,
     StatePart,
     first_of_state,
     sessions_that_came,
@@ -33,7 +36,9 @@ from shared.pipelines.window import Pipeline
 __all__ = [
     "SHARES",
     "TOTALS",
+    "Arrived",
     "Before",
+    "HotUsers",
     "Pipeline",
     "SegmentsUntil",
     "Since",
@@ -43,6 +48,7 @@ __all__ = [
     "count_in_window",
     "first_of_state",
     "history",
+    "hot_users",
     "late_arrivals",
     "rejected_arrivals",
     "segment_of_views",

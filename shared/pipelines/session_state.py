@@ -18,9 +18,10 @@ from typing import Final
 from bson import ObjectId
 
 from shared.database import Document
+from shared.pipelines.salting import row_key
 from shared.pipelines.session_merge import JOIN_CAME, merge_what_came
 from shared.pipelines.sessions import SESSION_OF_USER
-from shared.pipelines.window import Pipeline, into_rollups
+from shared.pipelines.window import Pipeline, active_by, into_rollups
 from shared.windows import ACTIVE
 
 TOTALS: Final = ("users", "sessions", "one", "two", "three_or_more")  # of firm users
@@ -43,6 +44,7 @@ class StatePart:
     parts: int
     before: Before | None  # None: there is no state before
     came: ObjectId  # owner of the sessions that came since
+    anew: Sequence[str]  # users whose sessions all came, those of the state before too
     until: datetime
     firm_after: datetime  # users of older sessions are not totalled
     expires_at: datetime
@@ -83,20 +85,46 @@ def beside_users(user: str, pipeline: Pipeline, **also: str) -> Pipeline:
     ]
 
 
+@dataclass(frozen=True)
+class HotUsers:
+    """Users whose sessions are in many rows."""
+
+    users: Sequence[str]
+    anew: Sequence[str] = ()  # those whose sessions were in one row in the state before
+    events: int = 0  # of those
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """What arrived in `(since, until]`, and of users that are hot `anew` all before it too."""
+
+    since: datetime
+    until: datetime
+    hot: HotUsers
+
+    def match(self) -> Document:
+        """Match what of it keeps its user active at `until`."""
+        since = arrived_active(self.since, self.until)
+        if not self.hot.anew:
+            return since
+        of_anew: Document = {"user_id": {"$in": list(self.hot.anew)}}
+        return {"$or": [since, of_anew | active_by(self.until)]}
+
+
 def sessions_that_came(
-    since: datetime, until: datetime, came: Sequence[ObjectId], documents: int, expires_at: datetime
+    arrived: Arrived, came: Sequence[ObjectId], documents: int, expires_at: datetime
 ) -> Pipeline:
-    """Write the sessions of all events that arrived in `(since, until]`, a part to each of `came`.
+    """Write the sessions of the events that arrived, a part to each of `came`.
 
     On `events`, into `rollups`, up to so many documents a part `{owner, expires_at, rows: [{user,
-    ids, lasts}]}`: the sessions of a user that are active at `until` and the last event of each,
-    null standing for events without a session.
+    ids, lasts}]}`: the sessions of a user (or of a row of a hot user) that are active at `until`
+    and the last event of each, null standing for events without a session.
     """
     lists = {"ids": {"$push": "$_id.session"}, "lasts": {"$push": "$last"}}
     return [
-        {"$match": arrived_active(since, until)},
+        {"$match": arrived.match()},
         SESSION_OF_USER,
-        {"$group": {"_id": "$_id.user"} | lists},
+        {"$group": {"_id": row_key("$_id.user", "$_id.session", arrived.hot.users)} | lists},
         # Also because MongoDB 6.0 errs in three `$group` stages in a row.
         {"$project": {"row": {"user": "$_id", "ids": "$ids", "lasts": "$lasts"}}},
         *into_parts(came, documents, expires_at),
@@ -105,7 +133,7 @@ def sessions_that_came(
 
 def arrived_active(since: datetime, until: datetime) -> Document:
     """Match what arrived in `(since, until]` and keeps its user active at `until`."""
-    return {"received_at": {"$gt": since, "$lte": until}, "occurred_at": {"$gt": until - ACTIVE}}
+    return active_by(until) | {"received_at": {"$gt": since, "$lte": until}}
 
 
 def into_parts(owners: Sequence[ObjectId], documents: int, expires_at: datetime) -> Pipeline:
@@ -171,9 +199,12 @@ def touched_sessions(part: StatePart, documents: int, *, whole: bool) -> Pipelin
 
 
 def _of_part(before: Before, part: StatePart) -> list[Document]:
-    if before.divided_alike:
-        return []
-    return [{"$eq": [part_of("$$this.user", part.parts), part.number]}]
+    conditions: list[Document] = []
+    if not before.divided_alike:
+        conditions.append({"$eq": [part_of("$$this.user", part.parts), part.number]})
+    if part.anew:
+        conditions.append({"$not": {"$in": ["$$this.user", {"$literal": list(part.anew)}]}})
+    return conditions
 
 
 def _is_touched(until: datetime) -> Document:

@@ -8,6 +8,7 @@ from bson import ObjectId
 
 from shared.database import Document
 from shared.pipelines.arrays import at_places, places
+from shared.pipelines.salting import JOIN_SALTED
 from shared.pipelines.session_merge import FEW, JOIN_CAME
 from shared.pipelines.session_state import IS_OF_USERS, beside_users, rows_of_state
 from shared.pipelines.sessions import rank_users
@@ -61,6 +62,7 @@ def sessions_of_state(
         {"$unionWith": {"coll": "events", "pipeline": users_since(at, since)}},
         JOIN_CAME,
         *_count_sessions(at - ACTIVE, {}),
+        *([JOIN_SALTED] if since.hot else []),
         rank_users(users),
     ]
 
@@ -71,8 +73,8 @@ def sessions_beside_firm(
     """Count the users whom the totals of a state do not count, or count as they were; on `events`.
 
     Those who did something since, and those with a session whose last event is not after
-    `firm_after`. One document like that of `sessions_of_events`, and in it `was`: like `spread`,
-    what the totals hold of the same users, those without a session as `_id` 0.
+    `firm_after`; nobody may be hot. One document like that of `sessions_of_events`, and in it
+    `was`: like `spread`, what the totals hold of the same users, who have `_id` 0 if no session.
     """
     is_loose = {"$lte": ["$$this.oldest", firm_after]}
     looked_at = {"$filter": {"input": "$rows", "cond": {"$or": [is_loose, IS_OF_USERS]}}}

@@ -8,6 +8,7 @@ from typing import Final
 from bson import ObjectId
 
 from shared.database import Document
+from shared.pipelines.salting import row_key
 from shared.pipelines.session_state import arrived_active, into_parts, part_of
 from shared.pipelines.window import Pipeline, within
 from shared.windows import ACTIVE
@@ -22,24 +23,26 @@ SHARES: Final = 2
 class Since:
     """What arrived since a state: in slices up to `until`, and after it as raw events.
 
-    Of all users, or of those in share number `share` of `shares`.
+    Of all users, or of those in share number `share` of `shares`, which has no place for hot users.
     """
 
     slices: Sequence[ObjectId]  # owners of the sessions in them
     until: datetime
     share: int = 0
     shares: int = 1
+    hot: Sequence[str] = ()  # users whose rows in the state are salted
 
 
 def users_since(at: datetime, since: Since) -> Pipeline:
-    """Give who came, `{"_id": user_id, "came": [session_id]}`; on `events`.
+    """Give who came, `{"_id": row key, "came": [session_id]}`; on `events`.
 
     Whoever came without a session came, with an empty list.
     """
     arrived: Document = {"received_at": {"$gt": since.until}, "occurred_at": within(at, ACTIVE)}
     if since.shares > 1:
         arrived["$expr"] = {"$eq": [part_of("$user_id", since.shares), since.share]}
-    came = {"$group": {"_id": "$user_id", "came": {"$addToSet": "$session_id"}}}
+    key = row_key("$user_id", "$session_id", since.hot)
+    came: Document = {"$group": {"_id": key, "came": {"$addToSet": "$session_id"}}}
     if not since.slices:
         return [{"$match": arrived}, came]
     of_slices = [

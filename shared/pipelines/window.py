@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from bson import ObjectId
 
 from shared.database import Document
+from shared.windows import ACTIVE
 
 Pipeline = list[Document]
 
@@ -12,6 +13,11 @@ Pipeline = list[Document]
 def within(at: datetime, length: timedelta) -> Document:
     """Match the window of `length` at `at`: `at − length < x ≤ at`."""
     return {"$gt": at - length, "$lte": at}
+
+
+def active_by(until: datetime) -> Document:
+    """Match what has arrived by `until` and keeps its user active then."""
+    return {"received_at": {"$lte": until}, "occurred_at": {"$gt": until - ACTIVE}}
 
 
 def union_with_events(match: Document, pipeline: Pipeline) -> Document:

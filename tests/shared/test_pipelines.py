@@ -17,10 +17,13 @@ UNTIL = AT - timedelta(seconds=5)
 OWNER = ObjectId()
 BEFORE = pipelines.Before([OWNER], divided_alike=False)
 PART = pipelines.StatePart(
-    OWNER, 1, 2, before=BEFORE, came=OWNER, until=UNTIL, firm_after=AT, expires_at=AT
+    OWNER, 1, 2, before=BEFORE, came=OWNER, anew=["h"], until=UNTIL, firm_after=AT, expires_at=AT
 )
+CAME = pipelines.Arrived(UNTIL, AT, pipelines.HotUsers([]))
+HOT = pipelines.Arrived(UNTIL, AT, pipelines.HotUsers(["h", "k"], ["h"]))
 ALL = pipelines.Since([OWNER], UNTIL)
 SHARE = pipelines.Since([OWNER], UNTIL, 1, 2)
+SALTED = pipelines.Since([OWNER], UNTIL, hot=["h"])
 
 
 def views_of_segments(total: pipelines.Total | None) -> Pipeline:
@@ -45,11 +48,15 @@ def touched_sessions(*, whole: bool) -> Pipeline:
         ("rollups", views_of_segments(pipelines.Total(OWNER, AT)), "owner_bucket"),
         ("rollups", pipelines.total_of_segments([OWNER], AT, OWNER, AT)[:-1], "owner_bucket"),
         ("rollups", pipelines.sessions_of_state(AT, [OWNER], SHARE, 5), "owner_bucket"),
+        ("rollups", pipelines.sessions_of_state(AT, [OWNER], SALTED, 5), "owner_bucket"),
         ("rollups", pipelines.totals_of_state([OWNER]), "owner_bucket"),
         ("rollups", pipelines.first_of_state([OWNER], AT, 2, 5), "owner_bucket"),
         ("events", pipelines.sessions_beside_firm(AT, [OWNER], ALL, AT, 5), "received_at_ttl"),
         ("events", pipelines.sessions_of_slice(UNTIL, AT, [OWNER], 3, AT)[:-1], "received_at_ttl"),
-        ("events", pipelines.sessions_that_came(UNTIL, AT, [OWNER], 3, AT)[:-1], "received_at_ttl"),
+        ("events", pipelines.sessions_that_came(CAME, [OWNER], 3, AT)[:-1], "received_at_ttl"),
+        ("events", pipelines.sessions_that_came(HOT, [OWNER], 3, AT)[:-1], "received_at_ttl"),
+        ("events", pipelines.sessions_that_came(HOT, [OWNER], 3, AT)[:-1], "user_id_occurred_at"),
+        ("events", pipelines.hot_users(AT), "occurred_at"),
         ("rollups", pipelines.untouched_sessions(BEFORE, PART)[:-1], "owner_bucket"),
         ("rollups", touched_sessions(whole=True), "owner_bucket"),
         ("rollups", touched_sessions(whole=False), "owner_bucket"),

@@ -11,7 +11,7 @@ from unittest.mock import patch
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pymongo.errors import AutoReconnect
+from pymongo.errors import AutoReconnect, OperationFailure
 
 from shared import folding, segments, slices, states
 from shared.basis import Basis, basis_at, sound
@@ -19,47 +19,13 @@ from shared.database import Collection, Database
 from shared.folding import MOST, audit, fold
 from shared.leases import Lease
 from shared.metrics import compute_metrics
+from shared.pipelines import salting
 from shared.rollups import VALID
 from shared.windows import LONGEST
 from tests.arrivals import arrive, assert_exact, basis, event, shown, slice_up
 from tests.conftest import FakeClock
 
 pytestmark = pytest.mark.anyio
-
-
-EVENTS = st.lists(
-    st.fixed_dictionaries(
-        {
-            "age": st.one_of(
-                st.sampled_from([0, 290, 299.999, 300, 310, 890, 899.999, 900, 910, 7200]),
-                st.integers(0, 1_000_000).map(lambda milliseconds: milliseconds / 1000),
-                st.integers(0, 12_000).map(lambda milliseconds: milliseconds / 1000),
-            ),
-            "user_id": st.sampled_from(["a", "b", "$c", "\u00fc"]),
-            "event_type": st.sampled_from(["page_view", "page_view", "click"]),
-            "page_url": st.sampled_from(["/", "/a", "/$b.c"]),
-        },
-        optional={"session_id": st.sampled_from(["1", "2", "$3", "\u4e2d"])},
-    ),
-    max_size=8,
-)
-WORK = st.sampled_from([fold, slice_up])
-STEPS = st.lists(
-    st.one_of(
-        st.tuples(st.just("arrive"), EVENTS),
-        st.tuples(st.just("pass"), st.integers(1, 25_000)),
-        st.tuples(st.just("pass"), st.sampled_from([10_000, 60_000, 299_999, 900_000, 4_000_000])),
-        st.tuples(st.just("do"), WORK),
-        st.tuples(st.just("do twice at once"), WORK),
-        st.tuples(st.just("die at it"), st.tuples(WORK, st.integers(0, 8))),
-        st.tuples(st.just("forget"), st.none()),
-        st.tuples(st.just("land in a slice"), EVENTS),
-        st.tuples(st.just("land late"), EVENTS),
-        st.tuples(st.just("land very late"), EVENTS),
-    ),
-    min_size=3,
-    max_size=14,
-)
 
 
 class KilledError(Exception):
@@ -81,16 +47,64 @@ class Mortal:
         return cast("Callable[..., Any]", getattr(self._rollups, name))
 
 
+class Cramped(Mortal):
+    """The rollups with too little room in a document at the n-th operation on them, once."""
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        """Count an operation."""
+        try:
+            return super().__getattr__(name)
+        except KilledError:
+            self._left = -1
+            raise OperationFailure("BSONObj size is invalid", 10334) from None
+
+
+EVENTS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "age": st.one_of(
+                st.sampled_from([0, 290, 299.999, 300, 310, 890, 899.999, 900, 910, 7200]),
+                st.integers(0, 1_000_000).map(lambda milliseconds: milliseconds / 1000),
+                st.integers(0, 12_000).map(lambda milliseconds: milliseconds / 1000),
+            ),
+            "user_id": st.sampled_from(["a", "b", "$c", "\u00fc"]),
+            "event_type": st.sampled_from(["page_view", "page_view", "click"]),
+            "page_url": st.sampled_from(["/", "/a", "/$b.c"]),
+        },
+        optional={"session_id": st.sampled_from(["1", "2", "$3", "\u4e2d"])},
+    ),
+    max_size=8,
+)
+WORK = st.sampled_from([fold, slice_up])
+FAILURES = st.sampled_from([Mortal, Cramped])
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("arrive"), EVENTS),
+        st.tuples(st.just("pass"), st.integers(1, 25_000)),
+        st.tuples(st.just("pass"), st.sampled_from([10_000, 60_000, 299_999, 900_000, 4_000_000])),
+        st.tuples(st.just("do"), WORK),
+        st.tuples(st.just("do twice at once"), WORK),
+        st.tuples(st.just("fail at it"), st.tuples(FAILURES, WORK, st.integers(0, 8))),
+        st.tuples(st.just("forget"), st.none()),
+        st.tuples(st.just("land in a slice"), EVENTS),
+        st.tuples(st.just("land late"), EVENTS),
+        st.tuples(st.just("land very late"), EVENTS),
+    ),
+    min_size=3,
+    max_size=14,
+)
+
+
 @contextmanager
-def mortal(database: Database, operations: int) -> Iterator[None]:
-    """Do what is within until the process dies."""
-    rollups = database.rollups
-    database.rollups = cast("Collection", Mortal(rollups, operations))
+def behind(database: Database, rollups: type[Mortal], operations: int) -> Iterator[None]:
+    """Do what is within until it fails."""
+    sound = database.rollups
+    database.rollups = cast("Collection", rollups(sound, operations))
     try:
-        with suppress(KilledError):
+        with suppress(KilledError, OperationFailure):
             yield
     finally:
-        database.rollups = rollups
+        database.rollups = sound
 
 
 async def take(database: Database, clock: FakeClock, step: str, value: Any) -> None:
@@ -103,9 +117,9 @@ async def take(database: Database, clock: FakeClock, step: str, value: Any) -> N
             await value(database, clock)
         case "do twice at once":
             await asyncio.gather(value(database, clock), value(database, clock))
-        case "die at it":
-            work, operations = value
-            with mortal(database, operations):
+        case "fail at it":
+            failing, work, operations = value
+            with behind(database, failing, operations):
                 await work(database, clock)
         case "forget":
             await database.rollups.delete_many({})
@@ -125,15 +139,15 @@ async def take(database: Database, clock: FakeClock, step: str, value: Any) -> N
     print_blob=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(steps=STEPS, in_a_part=st.sampled_from([states._PART, 5]))
+@given(steps=STEPS, in_a_part=st.sampled_from([states._PART, 5]), hot=st.sampled_from([10_000, 1]))
 async def test_every_metric_is_exact_whatever_became_of_the_rollups(
-    database: Database, steps: Sequence[tuple[str, Any]], in_a_part: int
+    database: Database, steps: Sequence[tuple[str, Any]], in_a_part: int, hot: int
 ) -> None:
     await database.events.delete_many({})
     await database.rollups.delete_many({})
     clock = FakeClock()
     for step, value in steps:
-        with patch.object(states, "_PART", in_a_part):
+        with patch.object(states, "_PART", in_a_part), patch.object(salting, "_HOT", hot):
             await take(database, clock, step, value)
         await assert_exact(database, clock.now)
     await fold(database, clock)
@@ -236,8 +250,9 @@ async def test_an_event_is_in_the_answer_at_once(database: Database) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 async def test_rankings_are_exact_whoever_did_something_since(
-    database: Database, seed: int
+    database: Database, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
+    monkeypatch.setattr(salting, "_SALTS", 3)
     chance = Random(seed)
     clock = FakeClock()
 
@@ -262,6 +277,12 @@ async def test_rankings_are_exact_whoever_did_something_since(
         if chance.random() < 0.5:
             # So that a state is divided otherwise than the one before it, as when it has grown.
             with patch.object(states, "_PART", chance.choice([states._PART, 2000, 500])):
+                await fold(database, clock)
+        elif chance.random() < 0.5:
+            with (
+                patch.object(salting, "_HOT", 20),
+                behind(database, Cramped, chance.randint(5, 8)),
+            ):
                 await fold(database, clock)
 
 
@@ -320,6 +341,47 @@ async def test_ids_of_many_megabytes_are_counted_all_the_same(database: Database
     metrics = await compute_metrics(database, clock.now)
     assert metrics.active_users.count == 50_001
     assert metrics.active_sessions.total == 50_001
+
+
+async def test_one_user_may_have_more_sessions_than_a_document_holds(database: Database) -> None:
+    clock = FakeClock()
+    wide = "\U0001f6d2" * 120  # of 4 bytes each
+
+    async def come(numbers: range) -> None:
+        guests = [event(age=0, user_id="guest", session_id=f"{n:08}{wide}") for n in numbers]
+        await arrive(database, clock.now, [*guests, event(age=0), event(age=0, user_id="other")])
+
+    async def counted() -> list[tuple[str, int]]:
+        found = (await compute_metrics(database, clock.now)).active_sessions
+        assert found.total == sum(user.sessions for user in found.users)
+        return [(user.user_id, user.sessions) for user in found.users]
+
+    await fold(database, clock)
+    await come(range(20_000))  # 10 MB
+    clock.advance(seconds=10)
+    await fold(database, clock)
+    assert await counted() == [("guest", 20_000), ("other", 1), ("u", 1)]
+    await come(range(15_000, 40_000))
+    clock.advance(seconds=2)
+    await slice_up(database, clock)
+    assert await counted() == [("guest", 40_000), ("other", 1), ("u", 1)]
+    clock.advance(seconds=8)
+    await fold(database, clock)
+    assert (await basis(database, clock.now)).newest.hot == ["guest"]
+    await come(range(39_000, 41_000))
+    clock.advance(seconds=2)
+    await slice_up(database, clock)
+    assert await counted() == [("guest", 41_000), ("other", 1), ("u", 1)]
+
+    clock.advance(minutes=4, seconds=50)
+    await come(range(2))
+    assert await counted() == [("guest", 2_002), ("other", 1), ("u", 1)]
+    await fold(database, clock)
+    assert await counted() == [("guest", 2_002), ("other", 1), ("u", 1)]
+    clock.advance(minutes=6)
+    await fold(database, clock)
+    assert (await basis(database, clock.now)).newest.hot == []
+    assert await counted() == []
 
 
 async def test_a_lease_has_one_holder_until_it_ends(database: Database) -> None:
