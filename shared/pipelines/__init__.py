@@ -2,12 +2,11 @@
 
 from shared.pipelines.arrivals import late_arrivals, rejected_arrivals
 from shared.pipelines.rate_limits import count_in_window
-from shared.pipelines.salting import hot_users
+from shared.pipelines.salting import HotUsers, hot_users
 from shared.pipelines.session_state import (
     TOTALS,
     Arrived,
     Before,
-    HotUsers,
     StatePart,
     first_of_state,
     sessions_that_came,

@@ -1,21 +1,31 @@
-"""Hot users: those with more sessions than a document can hold, which 16 MB are the limit of.
+"""Hot users: those with more sessions than a document of 16 MB, the largest there is, can hold.
 
 One user id for every guest of a shop is enough. The sessions of such a user are spread over rows
 of their own, as if it were many users, and added up in answers. All others have one row.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from shared.database import Document
 from shared.pipelines.window import Pipeline, active_by
 
-# Rows of a hot user. A million sessions with ids of 36 bytes are then 0.3 MB a row. Where this
-# changes the form of rollups does.
+# Rows of a hot user. A million sessions with ids of 36 bytes are then 0.3 MB a row. Count up the
+# form of rollups when this changes.
 _SALTS: Final = 256
 # Events of a user in the window. 10,000 sessions take 0.6 MB, or 5 MB where ids are longest.
 _HOT: Final = 10_000
+
+
+@dataclass(frozen=True)
+class HotUsers:
+    """Users whose sessions are in many rows."""
+
+    users: Sequence[str]
+    anew: Sequence[str] = ()  # those whose sessions were in one row in the state before
+    events: int = 0  # of those
 
 
 def row_key(user: str, session: str, hot: Sequence[str]) -> Document | str:

@@ -18,7 +18,7 @@ from typing import Final
 from bson import ObjectId
 
 from shared.database import Document
-from shared.pipelines.salting import row_key
+from shared.pipelines.salting import HotUsers, row_key
 from shared.pipelines.session_merge import JOIN_CAME, merge_what_came
 from shared.pipelines.sessions import SESSION_OF_USER
 from shared.pipelines.window import Pipeline, active_by, into_rollups
@@ -83,15 +83,6 @@ def beside_users(user: str, pipeline: Pipeline, **also: str) -> Pipeline:
             }
         },
     ]
-
-
-@dataclass(frozen=True)
-class HotUsers:
-    """Users whose sessions are in many rows."""
-
-    users: Sequence[str]
-    anew: Sequence[str] = ()  # those whose sessions were in one row in the state before
-    events: int = 0  # of those
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ SHARES: Final = 2
 class Since:
     """What arrived since a state: in slices up to `until`, and after it as raw events.
 
-    Of all users, or of those in share number `share` of `shares`, which has no place for hot users.
+    Of all users, or of those in share number `share` of `shares`. These go by user, rows of hot
+    users by their keys, so where somebody is hot there is one share.
     """
 
     slices: Sequence[ObjectId]  # owners of the sessions in them

@@ -97,7 +97,8 @@ def test_one_signal_ends_every_process_and_first_the_generator(
     [generator] = [child for child in family if "generator" in child.cmdline()]
     generator.suspend()  # it is slower to stop than the server
     os.killpg(process.pid, number)
-    time.sleep(1)
+    time.sleep(1)  # the server would have closed its door after 0.2 s
+    assert httpx.get(f"{url}/livez").status_code == 200
     generator.resume()
     assert process.wait(30) == 0
     words = words_of(data).read_text()
