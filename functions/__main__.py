@@ -10,12 +10,15 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from functions.serving import serve
 from shared.access import Keys
-from shared.embedded_mongod import MongodError, embedded_mongod, end_with_parent
+from shared.embedded_mongod import MongodError, embedded_mongod
+from shared.processes import end_with_parent, stop
 from shared.settings import SettingError, Settings, read_settings
+
+_GENERATOR_SECONDS: Final = 10  # to finish what it has begun, for which it takes 5 s at most
 
 
 def main() -> None:
@@ -44,7 +47,7 @@ def main() -> None:
         address = _address(settings)
         stop_first: Callable[[], None] = _nothing
         if settings.generator_rate:
-            stop_first = partial(_stop, running.enter_context(_generator(settings, address)))
+            stop_first = running.enter_context(_generator(settings, address))
         _say(f"the dashboard is at {address}/ (Ctrl-C stops everything)")
         serve(settings, listener, stop_first)
     _say("stopped")
@@ -102,8 +105,11 @@ def _address(settings: Settings) -> str:
 
 
 @contextlib.contextmanager
-def _generator(settings: Settings, address: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the generator beside the service, with a key of the service's where one is needed."""
+def _generator(settings: Settings, address: str) -> Iterator[Callable[[], None]]:
+    """Run the generator beside the service, with a key of the service's where one is needed.
+
+    Gives what stops it before the block ends.
+    """
     environment = dict(os.environ)
     if settings.write_keys:
         environment["FOOTFALL_KEY"] = min(settings.write_keys)
@@ -118,24 +124,15 @@ def _generator(settings: Settings, address: str) -> Iterator[subprocess.Popen[by
         start_new_session=True,
         preexec_fn=end_with_parent,  # noqa: PLW1509 - one system call, no threads yet
     )
+    stop_it = partial(stop, process, _GENERATOR_SECONDS)
     try:
-        yield process
+        yield stop_it
     finally:
-        _stop(process)
+        stop_it()
 
 
 def _nothing() -> None:
     """Stop nothing first."""
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Let it finish what it has begun, for which it takes 5 s at most."""
-    process.terminate()
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 if __name__ == "__main__":

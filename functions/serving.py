@@ -11,8 +11,8 @@ from typing import Final
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from shared.embedded_mongod import end_with_parent
 from shared.logs import log_config
+from shared.processes import end_with_parent
 from shared.settings import Settings
 
 _GRACE: Final = 15  # seconds for requests in flight: longer than a write may take (10 s)

@@ -86,12 +86,18 @@ async def written(write: Callable[[], Awaitable[_Result]]) -> _Result:
 
 async def first_of(collection: Collection, pipeline: list[Document]) -> Document:
     """Run an aggregation pipeline and give its first document, or an empty one."""
+    found = await all_of(collection, pipeline)
+    return found[0] if found else {}
+
+
+async def all_of(collection: Collection, pipeline: list[Document]) -> list[Document]:
+    """Run an aggregation pipeline and give its documents."""
     with _legible_failure():
         async with read_deadline():
             found: list[Document] = await collection.aggregate(
                 pipeline, maxTimeMS=MAX_READ_SECONDS * 1000
-            ).to_list(1)
-    return found[0] if found else {}
+            ).to_list(None)
+    return found
 
 
 async def run_to_end(collection: Collection, pipeline: list[Document]) -> None:

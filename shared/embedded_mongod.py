@@ -1,15 +1,12 @@
 """A real mongod of our own, for one machine: started before the service, stopped after it."""
 
 import contextlib
-import ctypes
 import fcntl
 import importlib.util
 import os
 import shutil
-import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -17,10 +14,11 @@ from pathlib import Path
 from typing import IO, Final
 from urllib.parse import quote
 
+from shared.processes import end_with_parent, stop
+
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 30.0
 _LONGEST_SOCKET_PATH: Final = 100  # the kernel takes 107 bytes
-_PR_SET_PDEATHSIG: Final = 1
 ELSEWHERE: Final = (
     "set FOOTFALL_MONGODB_URI to a MongoDB of yours, or use `docker compose up`, which brings one"
 )
@@ -65,7 +63,7 @@ def embedded_mongod(data_dir: Path) -> Iterator[str]:
             _wait_until_up(process, path, files)
             yield f"mongodb://{quote(str(path), safe='')}/?directConnection=true"
         finally:
-            _stop(process)
+            stop(process, _STOP_SECONDS)  # the journal brings the files back where it was killed
 
 
 @contextlib.contextmanager
@@ -119,12 +117,6 @@ def _start(mongod: Path, files: Path, path: Path) -> subprocess.Popen[bytes]:
             raise MongodError(f"{mongod} does not run here ({error}): {ELSEWHERE}") from None
 
 
-def end_with_parent() -> None:
-    """Ask the kernel to stop this process when its parent dies, where it can (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
 def _answers(path: Path) -> bool:
     """Tell whether somebody listens. The socket is there before that, and after a kill."""
     with socket.socket(socket.AF_UNIX) as probe:
@@ -143,12 +135,3 @@ def _wait_until_up(process: subprocess.Popen[bytes], path: Path, files: Path) ->
             return
         time.sleep(0.05)
     raise MongodError(f"mongod did not start within {_START_SECONDS:.0f} s: {ELSEWHERE}")
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()  # the journal brings the files back at the next start
-        process.wait()

@@ -6,7 +6,7 @@ from typing import Final
 from pymongo.errors import DuplicateKeyError
 
 from shared import pipelines
-from shared.database import Database, read_deadline, write_deadline
+from shared.database import Database, all_of, read_deadline, write_deadline
 from shared.metrics import compute_metrics
 from shared.schema import History, Snapshot
 
@@ -37,10 +37,7 @@ async def store_snapshot(database: Database, at: datetime) -> bool:
 async def read_history(database: Database, at: datetime, minutes: int) -> History:
     """Read the snapshots of the last `minutes`, oldest first, evenly thinned to about 360."""
     step = max(EVERY.seconds, minutes * 60 // _MAX_POINTS)
-    async with read_deadline():
-        found = await database.snapshots.aggregate(pipelines.history(at, minutes, step)).to_list(
-            None
-        )
+    found = await all_of(database.snapshots, pipelines.history(at, minutes, step))
     snapshots = [Snapshot.model_validate(document) for document in found]
     return History(as_of=at, minutes=minutes, snapshots=snapshots)
 

@@ -12,9 +12,9 @@ from pymongo.errors import ExecutionTimeout, OperationFailure
 from shared import pipelines
 from shared.courtesy import GiveWay
 from shared.database import (
-    MAX_READ_SECONDS,
     Database,
     Document,
+    all_of,
     first_of,
     read_deadline,
     run_to_end,
@@ -85,11 +85,8 @@ async def _still_hot(database: Database, previous: Rollup | None, until: datetim
 
 async def _found_hot(database: Database, until: datetime) -> dict[str, int]:
     """Give the users that may have too many sessions, and the number of their events."""
-    async with read_deadline():
-        found = database.events.aggregate(
-            pipelines.hot_users(until), maxTimeMS=MAX_READ_SECONDS * 1000
-        )
-        return {row["_id"]: row["events"] async for row in found}
+    found = await all_of(database.events, pipelines.hot_users(until))
+    return {row["_id"]: row["events"] for row in found}
 
 
 async def _make_state(
@@ -199,9 +196,7 @@ async def _first(
     most, more = totals["three_or_more"], totals["three_or_more"] + totals["two"]
     least = 3 if most >= MAX_LISTED else 2 if more >= MAX_LISTED else 1
     pipeline = pipelines.first_of_state(state, firm_after, least, MAX_LISTED)
-    async with read_deadline():
-        found: list[Document] = await database.rollups.aggregate(pipeline).to_list(None)
-    return found
+    return await all_of(database.rollups, pipeline)
 
 
 def _documents_for(entries: int) -> int:
