@@ -17,7 +17,7 @@ generate: ## send mock events to a running service; ARGS="--rate 100"
 	@scripts/setup run
 	@exec $(PYTHON) -m generator $(ARGS)
 
-test: ## the whole suite; ARGS="tests/shared -k windows"
+test: ## the whole suite; ARGS="tests/metrics -k windows"
 	@scripts/setup dev
 	$(PYTHON) -m pytest $(ARGS)
 

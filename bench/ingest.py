@@ -12,9 +12,9 @@ from bson import ObjectId
 
 from bench.rig import Server, bare_endpoint, event, footfall, post, table
 from shared.clock import system_clock
-from shared.database import DURABLE, indexes
-from shared.embedded_mongod import embedded_mongod
-from shared.validation import sort_events
+from shared.ingest.validation import sort_events
+from shared.storage.database import DURABLE, indexes
+from shared.storage.embedded_mongod import embedded_mongod
 
 RUNS = 3
 SECONDS = 8

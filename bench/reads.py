@@ -15,12 +15,12 @@ from bson import ObjectId
 
 from bench.rig import Server, table
 from shared.clock import Clock, system_clock
-from shared.database import Database, Document, connect
-from shared.embedded_mongod import embedded_mongod
-from shared.folding import fold
-from shared.metrics import compute_metrics
+from shared.metrics.compute import compute_metrics
+from shared.metrics.folding import fold
+from shared.metrics.segments import SETTLE, STEP, settled_at
 from shared.schema import PAGE_VIEW
-from shared.segments import SETTLE, STEP, settled_at
+from shared.storage.database import Database, Document, connect
+from shared.storage.embedded_mongod import embedded_mongod
 from shared.windows import ACTIVE, VIEWS
 
 RUNS = 5

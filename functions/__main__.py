@@ -13,10 +13,10 @@ from functools import partial
 from typing import Final, NoReturn
 
 from functions.serving import serve
-from shared.access import Keys
-from shared.embedded_mongod import MongodError, embedded_mongod
-from shared.processes import end_with_parent, stop
+from shared.http.auth import Keys
 from shared.settings import SettingError, Settings, read_settings
+from shared.storage.embedded_mongod import MongodError, embedded_mongod
+from shared.storage.processes import end_with_parent, stop
 
 _GENERATOR_SECONDS: Final = 10  # to finish what it has begun, for which it takes 5 s at most
 

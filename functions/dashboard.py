@@ -18,9 +18,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from shared import openapi
-from shared.application import application
-from shared.aws_lambda import http_handler
+from shared.http import openapi
+from shared.http.application import application
+from shared.http.aws_lambda import http_handler
+from shared.resources import loop_resources
 
 FRONTEND: Final = Path(__file__).resolve().parent.parent / "frontend"
 ASSETS: Final = FRONTEND / "assets"
@@ -180,5 +181,5 @@ routes: list[BaseRoute] = [
     Route("/tracker.js", _tracker_script),
     Route("/assets/{path:path}", _asset),
 ]
-app = application(routes)
+app = application(routes, loop_resources)
 handler = http_handler(app)

@@ -1,6 +1,6 @@
 """The scheduled function of the generator: each invocation sends its interval's events."""
 
 from generator.function import generate
-from shared.aws_lambda import task_handler
+from shared.http.aws_lambda import task_handler
 
 handler = task_handler(generate)

@@ -7,12 +7,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from shared.access import Scope
-from shared.application import application
-from shared.aws_lambda import http_handler
-from shared.problems import NOT_READY, Problem
-from shared.resources import resources_of
-from shared.snapshots import newest_snapshot_at
+from shared.http.application import application
+from shared.http.auth import Scope
+from shared.http.aws_lambda import http_handler
+from shared.http.problems import NOT_READY, Problem
+from shared.metrics.snapshots import newest_snapshot_at
+from shared.resources import loop_resources, resources_of
 from shared.telemetry import FRESHNESS, exposition
 
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -56,5 +56,5 @@ routes: list[BaseRoute] = [
     Route("/readyz", get_readyz),
     Route("/metrics", get_telemetry),
 ]
-app = application(routes)
+app = application(routes, loop_resources)
 handler = http_handler(app)

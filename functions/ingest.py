@@ -4,16 +4,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from shared.access import Scope
-from shared.application import application
-from shared.aws_lambda import http_handler
-from shared.problems import INVALID_EVENTS, Problem
-from shared.request_body import parse_body, read_body
-from shared.request_context import header
-from shared.resources import resources_of
+from shared.http.application import application
+from shared.http.auth import Scope
+from shared.http.aws_lambda import http_handler
+from shared.http.problems import INVALID_EVENTS, Problem
+from shared.http.request_context import header
+from shared.ingest.body import parse_body, read_body
+from shared.ingest.validation import Sorted, sort_events
+from shared.resources import loop_resources, resources_of
 from shared.schema import MAX_BATCH, Receipt
 from shared.telemetry import LATE_EVENTS, REJECTIONS, events
-from shared.validation import Sorted, sort_events
 
 
 async def post_events(request: Request) -> Response:
@@ -76,5 +76,5 @@ def _summary(batch: Sorted) -> str:
 
 
 routes: list[BaseRoute] = [Route("/v1/events", post_events, methods=["POST"])]
-app = application(routes)
+app = application(routes, loop_resources)
 handler = http_handler(app)

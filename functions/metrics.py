@@ -8,15 +8,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from shared.access import Scope
-from shared.answers import json_answer
-from shared.application import application
-from shared.aws_lambda import http_handler
-from shared.metrics import compute_sessions_of
-from shared.parameters import MINUTES, PAGES, REJECTED, USERS
-from shared.problems import INVALID_PARAMETER, Problem
-from shared.rejections import newest_rejections
-from shared.resources import Resources, resources_of
+from shared.http.application import application
+from shared.http.auth import Scope
+from shared.http.aws_lambda import http_handler
+from shared.http.parameters import MINUTES, PAGES, REJECTED, USERS
+from shared.http.problems import INVALID_PARAMETER, Problem
+from shared.http.responses import json_answer
+from shared.ingest.rejections import newest_rejections
+from shared.metrics.compute import compute_sessions_of
+from shared.metrics.snapshots import read_history
+from shared.resources import Resources, loop_resources, resources_of
 from shared.schema import (
     ActiveSessionsAnswer,
     ActiveUsersAnswer,
@@ -24,7 +25,6 @@ from shared.schema import (
     Identifier,
     PageViewsAnswer,
 )
-from shared.snapshots import read_history
 
 _IDENTIFIER: Final = TypeAdapter[str](Identifier)
 
@@ -123,5 +123,5 @@ routes: list[BaseRoute] = [
     Route("/v1/metrics/history", get_history),
     Route("/v1/rejections", get_rejections),
 ]
-app = application(routes)
+app = application(routes, loop_resources)
 handler = http_handler(app)

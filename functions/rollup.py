@@ -8,11 +8,11 @@ from typing import Final
 
 from pymongo.errors import PyMongoError
 
-from shared.aws_lambda import task_handler
-from shared.folding import roll_up
+from shared.http.aws_lambda import task_handler
+from shared.metrics.folding import roll_up
+from shared.metrics.segments import SETTLE, STEP, settled_at
+from shared.metrics.snapshots import due_at, store_snapshot
 from shared.resources import Resources, loop_resources
-from shared.segments import SETTLE, STEP, settled_at
-from shared.snapshots import due_at, store_snapshot
 
 _LOG: Final = logging.getLogger("footfall.rollup")
 

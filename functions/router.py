@@ -9,8 +9,8 @@ from typing import Final
 from starlette.applications import Starlette
 
 from functions import dashboard, health, ingest, metrics, rollup
-from shared.application import application
-from shared.resources import Resources
+from shared.http.application import application
+from shared.resources import Resources, loop_resources
 
 # A request leaves no cycles, so looking for them after each 700 objects is 7 to 15 % of its cost.
 _GC_THRESHOLDS: Final = (5000, 10, 10)
@@ -32,4 +32,4 @@ async def schedules(app: Starlette) -> AsyncIterator[None]:
 
 
 routes = [*ingest.routes, *metrics.routes, *dashboard.routes, *health.routes]
-app = application(routes, lifespan=schedules)
+app = application(routes, loop_resources, lifespan=schedules)

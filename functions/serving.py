@@ -12,8 +12,8 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from shared.logs import log_config
-from shared.processes import end_with_parent
 from shared.settings import Settings
+from shared.storage.processes import end_with_parent
 
 _GRACE: Final = 15  # seconds for requests in flight: longer than a write may take (10 s)
 # Seconds for an idle connection: longer than load balancers keep theirs (60 s), or they send a

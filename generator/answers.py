@@ -8,7 +8,8 @@ from email.utils import parsedate_to_datetime
 
 from pydantic import ValidationError
 
-from shared.schema import FieldError, ProblemDocument, Receipt
+from shared.http.problems import ProblemDocument
+from shared.schema import FieldError, Receipt
 
 SPLIT_ON = "batch-exceeds-limit"  # the end of the problem type of a batch that can never pass
 MAX_RETRY_AFTER = 60.0  # seconds; whatever a proxy says, look again after a minute

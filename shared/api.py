@@ -5,9 +5,9 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from shared.access import Scope
-from shared.parameters import MINUTES, PAGES, REJECTED, USERS, WholeNumber
-from shared.problems import (
+from shared.http.auth import Scope
+from shared.http.parameters import MINUTES, PAGES, REJECTED, USERS, WholeNumber
+from shared.http.problems import (
     BAD_ENCODING,
     BAD_JSON,
     BATCH_EXCEEDS_LIMIT,
@@ -27,6 +27,7 @@ from shared.problems import (
     UNAUTHENTICATED,
     Failure,
 )
+from shared.ingest.rejections import Rejections
 from shared.schema import (
     ActiveSessionsAnswer,
     ActiveUsersAnswer,
@@ -34,7 +35,6 @@ from shared.schema import (
     Metrics,
     PageViewsAnswer,
     Receipt,
-    Rejections,
     UserSessionsAnswer,
 )
 

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from bson import ObjectId
 from starlette.requests import Request
 
-from shared.access import Keys
 from shared.clock import Clock, system_clock
-from shared.database import Client, Database, connect
-from shared.event_log import EventLog
-from shared.folding import rollup_lease
-from shared.leases import Lease
-from shared.rate_limits import RateLimits
-from shared.rate_storage import MemoryWindows, MongoWindows
-from shared.rejections import RejectionLog
-from shared.request_body import ReadBudget
+from shared.http.auth import Keys
+from shared.ingest.body import ReadBudget
+from shared.ingest.event_log import EventLog
+from shared.ingest.rate_limits import RateLimits
+from shared.ingest.rate_storage import MemoryWindows, MongoWindows
+from shared.ingest.rejections import RejectionLog
+from shared.metrics.folding import rollup_lease
+from shared.metrics.shared_metrics import SharedMetrics
 from shared.settings import Settings, read_settings
-from shared.shared_metrics import SharedMetrics
+from shared.storage.database import Client, Database, connect
+from shared.storage.leases import Lease
 from shared.telemetry import watch_queue
 
 

@@ -198,16 +198,6 @@ class Receipt(BaseModel):
     errors: list[FieldError]
 
 
-class ProblemDocument(BaseModel):
-    """RFC 9457 problem details: the one shape of every error."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    errors: list[FieldError] | None = Field(default=None, description="where fields are at fault")
-
-
 class ActiveUsers(BaseModel):
     """Distinct users with any event in the window."""
 
@@ -350,21 +340,3 @@ class History(BaseModel):
     as_of: Instant
     minutes: int
     snapshots: list[Snapshot]
-
-
-class Rejection(BaseModel):
-    """A refused event. `event` is what was sent, as JSON text, cut short when long."""
-
-    rejected_at: Instant
-    code: str
-    pointer: str
-    detail: str
-    event: str | None
-    count: int = Field(description="1; more where a flood of refusals was summed up")
-
-
-class Rejections(BaseModel):
-    """`GET /v1/rejections`: the newest refused events first."""
-
-    as_of: Instant
-    rejections: list[Rejection]

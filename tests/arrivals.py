@@ -6,12 +6,12 @@ from typing import Any
 
 from bson import ObjectId
 
-from shared.basis import Basis, basis_at
-from shared.database import Database
-from shared.metrics import compute_metrics
-from shared.parameters import MAX_LISTED
-from shared.rollups import published
-from shared.slices import make_slices
+from shared.http.parameters import MAX_LISTED
+from shared.metrics.basis import Basis, basis_at
+from shared.metrics.compute import compute_metrics
+from shared.metrics.rollups import published
+from shared.metrics.slices import make_slices
+from shared.storage.database import Database
 from tests.conftest import FakeClock
 from tests.oracle import expected_metrics, shown_metrics
 

@@ -19,11 +19,11 @@ import pymongo
 import pytest
 
 from functions.router import routes
-from shared.application import application
-from shared.database import Client, Database, connect
-from shared.embedded_mongod import embedded_mongod
+from shared.http.application import application
 from shared.resources import Resources, open_resources
 from shared.settings import read_settings
+from shared.storage.database import Client, Database, connect
+from shared.storage.embedded_mongod import embedded_mongod
 
 ROOT = Path(__file__).resolve().parent.parent
 

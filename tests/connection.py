@@ -6,7 +6,7 @@ from typing import Any
 
 from pymongo.errors import AutoReconnect
 
-from shared.database import Collection, Document
+from shared.storage.database import Collection, Document
 
 LOST_REQUEST = "lost request"
 LOST_ANSWER = "lost answer"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from shared.embedded_mongod import embedded_mongod
+from shared.storage.embedded_mongod import embedded_mongod
 
 
 class Mongod:

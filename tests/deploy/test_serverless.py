@@ -9,7 +9,7 @@ import yaml
 from starlette.routing import Route
 
 from shared.api import OPERATIONS
-from shared.application import application
+from shared.http.application import application
 from shared.settings import SETTINGS
 
 TEXT = (Path(__file__).resolve().parents[2] / "serverless.yml").read_text("utf-8")
@@ -52,7 +52,7 @@ def test_every_operation_of_the_api_has_a_route() -> None:
 
 def test_the_gateway_and_the_application_allow_the_same_origins_to_do_the_same() -> None:
     gateway = SPECIFICATION["provider"]["httpApi"]["cors"]
-    layers = [it.kwargs for it in application([], cors_origins=["*"]).user_middleware]
+    layers = [it.kwargs for it in application([], dict, cors_origins=["*"]).user_middleware]
     own = next(it for it in layers if "allow_origins" in it)
     assert gateway["allowedMethods"] == own["allow_methods"]
     assert gateway["allowedHeaders"] == own["allow_headers"]

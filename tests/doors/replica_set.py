@@ -12,8 +12,8 @@ import pymongo
 import pytest
 from pymongo.errors import AutoReconnect, PyMongoError
 
-from shared.embedded_mongod import find_mongod
-from shared.processes import end_with_parent
+from shared.storage.embedded_mongod import find_mongod
+from shared.storage.processes import end_with_parent
 from tests.conftest import free_ports
 
 NAME = "three"

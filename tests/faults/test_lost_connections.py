@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from shared.database import Database, connect
-from shared.folding import roll_up, rollup_lease
+from shared.metrics.folding import roll_up, rollup_lease
+from shared.storage.database import Database, connect
 from tests.conftest import FakeClock, Service, serve
 from tests.relay import Relay, relay
 

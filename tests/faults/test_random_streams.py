@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from functions.router import routes
-from shared.application import application
-from shared.database import Collection
-from shared.event_log import EventLog
+from shared.http.application import application
+from shared.ingest.event_log import EventLog
+from shared.storage.database import Collection
 from tests.conftest import Service
 from tests.connection import LOST_ANSWER, LOST_REQUEST, FaultyConnection
 

@@ -12,7 +12,7 @@ import httpx
 import psutil
 import pytest
 
-from shared.request_body import MAX_BODY, MAX_READING, UNCOUNTED
+from shared.ingest.body import MAX_BODY, MAX_READING, UNCOUNTED
 from tests.conftest import running_service
 
 CROWD = 200

@@ -4,6 +4,7 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from shared.ingest.rejections import Rejection, Rejections
 from shared.schema import (
     ActiveSessions,
     ActiveUsers,
@@ -12,8 +13,6 @@ from shared.schema import (
     Metrics,
     PageCount,
     PageViews,
-    Rejection,
-    Rejections,
     SessionActivity,
     SessionSpread,
     Snapshot,

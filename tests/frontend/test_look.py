@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from shared.schema import History, Rejection, Rejections
+from shared.ingest.rejections import Rejection, Rejections
+from shared.schema import History
 from tests.frontend.answers import EMPTY, NOON, history, metrics
 from tests.frontend.conftest import OpenPage
 from tests.frontend.payloads import HOSTILE_IDS, HOSTILE_PAGES, HOSTILE_TYPES

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 from playwright.async_api import Page, expect
 
-from shared.schema import History, Rejections
+from shared.ingest.rejections import Rejections
+from shared.schema import History
 from tests.frontend.answers import EMPTY, NOON, history, metrics
 from tests.frontend.conftest import OpenPage
 from tests.frontend.service import FakeApi

@@ -11,7 +11,7 @@ import pytest
 from mongomock_motor import AsyncMongoMockClient
 
 from functions import ingest
-from shared.application import application
+from shared.http.application import application
 from shared.resources import Resources, open_resources
 from shared.settings import read_settings
 from tests.conftest import FakeClock

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions.rollup import run
-from shared.snapshots import due_at, store_snapshot
+from shared.metrics.snapshots import due_at, store_snapshot
 from tests.conftest import Service, StartService
 from tests.oracle import expected_metrics, shown_metrics
 

@@ -9,8 +9,8 @@ from starlette.routing import Route
 
 from functions.router import routes
 from shared.api import OPERATIONS
-from shared.application import application
-from shared.openapi import document
+from shared.http.application import application
+from shared.http.openapi import document
 from shared.resources import open_resources
 from shared.settings import read_settings
 from tests.conftest import Service, StartService
@@ -83,7 +83,7 @@ async def test_a_crash_is_a_problem_with_the_request_s_name_and_tells_no_more() 
     async def crash(_: object) -> None:
         raise RuntimeError("the password is hunter2")
 
-    app = application([Route("/crash", crash)], cors_origins=())
+    app = application([Route("/crash", crash)], dict, cors_origins=())
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://footfall") as client:
         response = await client.get("/crash", headers={"X-Request-ID": "r1"})

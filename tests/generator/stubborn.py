@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from shared.ingest.validation import sort_events
 from shared.schema import Receipt
-from shared.validation import sort_events
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 PROBLEM = "application/problem+json"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from generator.shop import CATEGORIES, Shop
-from shared.validation import sort_events
+from shared.ingest.validation import sort_events
 
 BEGINS = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
 RATE = 50

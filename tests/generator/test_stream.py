@@ -11,7 +11,7 @@ from generator.mischief import HELD_MOST
 from generator.outgoing import Outgoing, Role
 from generator.plan import Faults, Plan
 from generator.stream import shop_stream
-from shared.validation import sort_events
+from shared.ingest.validation import sort_events
 
 BEGINS = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
 PLAN = Plan(seed=7, rate=100, users=1000, duration=100)

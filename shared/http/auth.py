@@ -1,0 +1,58 @@
+"""Who may write and who may read."""
+
+import hashlib
+from enum import StrEnum
+
+from starlette.requests import Request
+
+from shared.http.problems import FORBIDDEN, UNAUTHENTICATED, Problem
+
+
+class Scope(StrEnum):
+    """What a key opens."""
+
+    WRITE = "write"
+    READ = "read"
+
+
+class Keys:
+    """The keys of the service, kept and looked up as digests, so that timing tells nothing."""
+
+    def __init__(self, write: frozenset[str], read: frozenset[str]) -> None:
+        self._scopes = {_digest(key): Scope.WRITE for key in write}
+        self._scopes |= {_digest(key): Scope.READ for key in read}
+        self._guarded = frozenset(self._scopes.values())
+
+    def open_scopes(self) -> list[Scope]:
+        """List what anybody may do because no key guards it."""
+        return [scope for scope in Scope if scope not in self._guarded]
+
+    def identify(self, request: Request, scope: Scope) -> str:
+        """Name the client: by its key where one is asked for, else by its address.
+
+        Raises a 401 problem where a key is missing and a 403 where it does not open `scope`.
+        """
+        if scope not in self._guarded:
+            return f"address:{request.client.host if request.client else 'unknown'}"
+        key = _presented_key(request)
+        if not key:
+            raise Problem(
+                UNAUTHENTICATED,
+                f"This needs a {scope} key: Authorization: Bearer KEY, or X-API-Key: KEY",
+                headers={"WWW-Authenticate": 'Bearer realm="footfall"'},
+            )
+        digest = _digest(key)
+        if self._scopes.get(digest) is not scope:
+            raise Problem(FORBIDDEN, f"This key is not one that may {scope}")
+        return f"key:{digest[:16]}"
+
+
+def _presented_key(request: Request) -> str:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    return request.headers.get("X-API-Key", "").strip()
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()

@@ -1,0 +1,137 @@
+"""The record of refused events: what was refused, when and why, kept for a day.
+
+A refusal costs an attacker nothing, so what it may cost us is bounded: each process keeps up to
+`BURST` copies at once and `PER_SECOND` in the long run (about 1 KiB each: 4.3 GB a day at the
+most, whatever is sent). Refusals beyond that are summed up by reason, once a second.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from pydantic import BaseModel, Field
+from pymongo import DESCENDING
+from pymongo.errors import PyMongoError
+
+from shared.clock import Clock
+from shared.ingest.validation import Refusal
+from shared.schema import Instant
+from shared.storage.database import Collection, Database, Document, read_deadline, write_deadline
+
+BURST: Final = 2000
+PER_SECOND: Final = 50
+_SUM_EVERY: Final = 1.0  # seconds
+
+
+class Rejection(BaseModel):
+    """A refused event. `event` is what was sent, as JSON text, cut short when long."""
+
+    rejected_at: Instant
+    code: str
+    pointer: str
+    detail: str
+    event: str | None
+    count: int = Field(description="1; more where a flood of refusals was summed up")
+
+
+class Rejections(BaseModel):
+    """`GET /v1/rejections`: the newest refused events first."""
+
+    as_of: Instant
+    rejections: list[Rejection]
+
+
+class RejectionLog:
+    """Appends to the `rejections` collection."""
+
+    def __init__(self, rejections: Collection, clock: Clock) -> None:
+        self._rejections = rejections
+        self._clock = clock
+        self._allowance = float(BURST)
+        self._refilled_at = clock()
+        self._uncopied: Counter[str] = Counter()
+        self._summing: asyncio.Task[None] | None = None
+
+    async def keep(self, refusals: Sequence[Refusal], rejected_at: datetime) -> None:
+        """Store refusals. Their answer is right with or without MongoDB, so no error is raised."""
+        if not refusals:
+            return
+        copies = refusals[: self._take_allowance(len(refusals))]
+        if copies:
+            await self._insert([_document(refusal, rejected_at) for refusal in copies])
+        if len(copies) < len(refusals):
+            self._uncopied.update(r.errors[0].code for r in refusals[len(copies) :])
+            if self._summing is None:
+                self._summing = asyncio.create_task(self._sum_up())
+
+    async def flush(self) -> None:
+        """Store the sums that wait, at shutdown."""
+        if self._summing:
+            self._summing.cancel()
+        await self._store_sums()
+
+    def _take_allowance(self, wanted: int) -> int:
+        now = self._clock()
+        elapsed = max(0.0, (now - self._refilled_at).total_seconds())
+        self._refilled_at = now
+        self._allowance = min(float(BURST), self._allowance + elapsed * PER_SECOND)
+        taken = min(wanted, int(self._allowance))
+        self._allowance -= taken
+        return taken
+
+    async def _sum_up(self) -> None:
+        await asyncio.sleep(_SUM_EVERY)
+        self._summing = None
+        await self._store_sums()
+
+    async def _store_sums(self) -> None:
+        now = self._clock()
+        sums, self._uncopied = self._uncopied, Counter()
+        if sums:
+            await self._insert([_sum_document(code, n, now) for code, n in sums.items()])
+
+    async def _insert(self, documents: list[Document]) -> None:
+        try:
+            async with write_deadline():
+                await self._rejections.insert_many(documents, ordered=False)
+        except PyMongoError:
+            return  # the client has its reasons, and the counter of refusals has counted
+
+
+def _document(refusal: Refusal, rejected_at: datetime) -> Document:
+    first = refusal.errors[0]
+    return {
+        "rejected_at": rejected_at,
+        "code": first.code,
+        "pointer": first.pointer,
+        "detail": first.detail,
+        "event": refusal.copy,
+        "count": 1,
+    }
+
+
+def _sum_document(code: str, count: int, rejected_at: datetime) -> Document:
+    return {
+        "rejected_at": rejected_at,
+        "code": code,
+        "pointer": "",
+        "detail": f"{count} more events were refused for this reason; copies were not kept",
+        "event": None,
+        "count": count,
+    }
+
+
+async def newest_rejections(database: Database, at: datetime, limit: int) -> Rejections:
+    """Read the newest refused events."""
+    async with read_deadline():
+        found = (
+            await database.rejections.find({}, {"_id": 0})
+            .sort([("rejected_at", DESCENDING), ("_id", DESCENDING)])
+            .limit(limit)
+            .to_list(limit)
+        )
+    return Rejections(
+        as_of=at, rejections=[Rejection.model_validate(document) for document in found]
+    )

@@ -1,0 +1,171 @@
+"""Rate limits: exact to the event in either storage, fair, and spelled out in headers."""
+
+import asyncio
+
+import pytest
+from limits import parse
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+
+from shared.http.problems import BATCH_EXCEEDS_LIMIT, RATE_LIMITED, Problem
+from shared.ingest.rate_limits import RateLimits, seconds_until
+from shared.ingest.rate_storage import MemoryWindows, MongoWindows, WindowStorage
+from shared.storage.database import Client, Database
+from tests.conftest import FakeClock, Service, StartService
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture(params=["memory", "mongodb"])
+def windows(request: pytest.FixtureRequest, database: Database, clock: FakeClock) -> WindowStorage:
+    if request.param == "memory":
+        return MemoryWindows(clock)
+    return MongoWindows(database.rate_limits, clock)
+
+
+async def passed(limits: RateLimits, client: str, hits: int, events: int = 1) -> int:
+    outcomes = []
+    for start in range(0, hits, 100):  # at once; a thousand may outlast a write's deadline
+        together = [limits.charge(client, events) for _ in range(min(100, hits - start))]
+        outcomes += await asyncio.gather(*together, return_exceptions=True)
+    assert [o for o in outcomes if not isinstance(o, dict | Problem)] == []
+    return sum(isinstance(outcome, dict) for outcome in outcomes)
+
+
+class TestBothStorages:
+    async def test_a_limit_of_100_lets_exactly_100_of_1000_through(
+        self, windows: WindowStorage
+    ) -> None:
+        limits = RateLimits(parse("100/minute"), parse("10000/minute"), windows)
+        assert await passed(limits, "a", 1000) == 100
+        assert await passed(limits, "b", 30, events=4) == 25
+
+    async def test_the_window_slides(self, windows: WindowStorage, clock: FakeClock) -> None:
+        limits = RateLimits(parse("100/minute"), parse("10000/minute"), windows)
+        assert await passed(limits, "a", 100) == 100
+        clock.advance(seconds=60)  # the 100 weigh in full at the next window's start
+        assert await passed(limits, "a", 100) == 0
+        clock.advance(seconds=15)
+        assert await passed(limits, "a", 100) == 25
+        clock.advance(seconds=150)  # two windows on, nothing weighs any more
+        assert await passed(limits, "a", 200) == 100
+
+    async def test_the_total_is_shared_and_an_excess_takes_nothing_from_it(
+        self, windows: WindowStorage
+    ) -> None:
+        limits = RateLimits(parse("30/minute"), parse("50/minute"), windows)
+        assert await passed(limits, "a", 100) == 30
+        assert await passed(limits, "b", 100) == 20
+
+    async def test_a_batch_above_the_limit_is_told_so(self, windows: WindowStorage) -> None:
+        limits = RateLimits(parse("100/minute"), parse("10000/minute"), windows)
+        with pytest.raises(Problem) as refused:
+            await limits.charge("a", 101)
+        assert refused.value.failure is BATCH_EXCEEDS_LIMIT
+        assert "at most 100" in refused.value.detail
+        assert await passed(limits, "a", 1, events=100) == 1
+
+    async def test_the_headers_tell_what_is_left_and_when_to_return(
+        self, windows: WindowStorage, clock: FakeClock
+    ) -> None:
+        limits = RateLimits(parse("100/minute"), parse("10000/minute"), windows)
+        headers = await limits.charge("a", 40)
+        assert headers == {
+            "RateLimit-Policy": '"client";q=100;w=60, "total";q=10000;w=60',
+            "RateLimit": '"client";r=60;t=60',
+        }
+        clock.advance(seconds=30)
+        with pytest.raises(Problem) as refused:
+            await limits.charge("a", 61)
+        assert refused.value.failure is RATE_LIMITED
+        wait = int(refused.value.headers["Retry-After"])
+        clock.advance(seconds=wait - 1)
+        assert await passed(limits, "a", 1, events=61) == 0
+        clock.advance(seconds=1)
+        assert await passed(limits, "a", 1, events=61) == 1
+
+
+async def test_limits_own_strategy_reads_the_same_window(
+    clock: FakeClock,
+) -> None:
+    windows = MemoryWindows(clock)
+    strategy, item = SlidingWindowCounterRateLimiter(windows), parse("100/minute")
+    assert [await strategy.hit(item, "a", cost=60) for _ in range(2)] == [True, False]
+    clock.advance(seconds=75)
+    assert [await strategy.test(item, "a", cost=cost) for cost in (55, 56)] == [True, False]
+
+
+async def test_processes_share_a_limit_to_the_event(
+    mongodb: Client, database: Database, clock: FakeClock
+) -> None:
+    limits = [
+        RateLimits(
+            parse("100/minute"),
+            parse("10000/minute"),
+            MongoWindows(Database(mongodb, database.name, 86400).rate_limits, clock),
+        )
+        for _ in range(4)
+    ]
+    assert sum(await asyncio.gather(*[passed(one, "a", 100) for one in limits])) == 100
+
+
+async def test_memory_forgets_clients_that_stay_away(clock: FakeClock) -> None:
+    windows = MemoryWindows(clock)
+    limits = RateLimits(parse("10/second"), parse("100000/second"), windows)
+    for client in range(1000):
+        await limits.charge(str(client), 1)
+    clock.advance(seconds=61)
+    await limits.charge("new", 1)
+    assert await windows.reset() == 2  # the new client, and the total
+
+
+@pytest.mark.parametrize(
+    ("events", "previous", "left", "current", "wait"),
+    [(1, 100, 60.0, 0, 1), (50, 100, 60.0, 0, 30), (1, 0, 10.0, 100, 11), (50, 0, 10.0, 100, 40)],
+)
+def test_the_wait_follows_the_falling_weight(
+    events: int, previous: int, left: float, current: int, wait: int
+) -> None:
+    limit = parse("100/minute")
+    assert seconds_until(limit, events, previous, left, current) == wait
+
+
+async def test_the_limit_counts_events_by_address_or_key(start_service: StartService) -> None:
+    async with start_service(
+        FOOTFALL_RATE_LIMIT="10/minute", FOOTFALL_WRITE_KEYS="one,two"
+    ) as service:
+        event = service.event()
+        for key, events, status in (
+            ("one", 8, 202),
+            ("one", 3, 429),
+            ("two", 3, 202),
+            ("one", 2, 202),
+            ("two", 11, 429),
+        ):
+            response = await service.send(*[event] * events, headers={"X-API-Key": key})
+            assert response.status_code == status
+            assert response.headers["RateLimit-Policy"].startswith('"client";q=10;w=60')
+            if status == 429:
+                assert response.headers["content-type"] == "application/problem+json"
+                assert int(response.headers["Retry-After"]) >= 1
+
+
+async def test_refused_events_are_charged_too(start_service: StartService) -> None:
+    async with start_service(FOOTFALL_RATE_LIMIT="10/minute") as service:
+        assert [(await service.send(*[{}] * 5)).status_code for _ in range(3)] == [422, 422, 429]
+
+
+async def test_a_limit_in_mongodb_serves_the_whole_service(start_service: StartService) -> None:
+    async with start_service(
+        FOOTFALL_RATE_LIMIT="10/minute", FOOTFALL_RATE_LIMIT_STORAGE="mongodb"
+    ) as service:
+        statuses = [await post(service) for _ in range(12)]
+        assert statuses == [202] * 10 + [429] * 2
+
+
+async def post(service: Service) -> int:
+    return (await service.send(service.event())).status_code
