@@ -12,12 +12,12 @@ from pathlib import Path
 
 import psutil
 from bson import ObjectId
-
-from bench.rig import Server, table
-from shared.clock import Clock, system_clock
 from shared.metrics.compute import compute_metrics
 from shared.metrics.folding import fold
 from shared.metrics.segments import SETTLE, STEP, settled_at
+
+from bench.rig import Server, table
+from shared.clock import Clock, system_clock
 from shared.schema import PAGE_VIEW
 from shared.storage.database import Database, Document, connect
 from shared.storage.embedded_mongod import embedded_mongod

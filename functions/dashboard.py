@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from shared.api import OPERATIONS
 from shared.http import openapi
 from shared.http.application import application
 from shared.http.aws_lambda import http_handler
@@ -113,7 +114,7 @@ def _tracker() -> Asset:
 
 @cache
 def _description() -> Asset:
-    return Asset(json.dumps(openapi.document()).encode(), MEDIA_TYPES[".json"])
+    return Asset(json.dumps(openapi.document(OPERATIONS)).encode(), MEDIA_TYPES[".json"])
 
 
 def _send(

@@ -4,12 +4,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from shared.api import BY_USER, STORED
 from shared.http.application import application
 from shared.http.auth import Scope
 from shared.http.aws_lambda import http_handler
 from shared.http.problems import INVALID_EVENTS, Problem
 from shared.http.request_context import header
+from shared.http.responses import json_answer
 from shared.ingest.body import parse_body, read_body
+from shared.ingest.stored_events import newest_events
 from shared.ingest.validation import Sorted, sort_events
 from shared.resources import loop_resources, resources_of
 from shared.schema import MAX_BATCH, Receipt
@@ -75,6 +78,22 @@ def _summary(batch: Sorted) -> str:
     return f"{which} refused; the first error: {first.detail}"
 
 
-routes: list[BaseRoute] = [Route("/v1/events", post_events, methods=["POST"])]
+async def get_events(request: Request) -> Response:
+    """Answer with the newest stored events."""
+    service = resources_of(request)
+    service.keys.identify(request, Scope.READ)
+    limit, user_id = STORED.of(request), BY_USER.of(request)
+    found = await newest_events(service.database, service.clock(), limit, user_id)
+    return json_answer(request, found, only_set=True)
+
+
+async def send_or_read(request: Request) -> Response:
+    """Let events be sent or read. Two routes would allow each but its own method."""
+    endpoint = post_events if request.method == "POST" else get_events
+    request.scope["endpoint"] = endpoint  # which latency is counted by
+    return await endpoint(request)
+
+
+routes: list[BaseRoute] = [Route("/v1/events", send_or_read, methods=["GET", "POST"])]
 app = application(routes, loop_resources)
 handler = http_handler(app)

@@ -1,32 +1,28 @@
 """`GET /v1/metrics…` and `GET /v1/rejections`: the numbers, to read."""
 
-from typing import Final
+from collections.abc import Awaitable, Callable
 
-from pydantic import TypeAdapter, ValidationError
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from shared import api
 from shared.http.application import application
 from shared.http.auth import Scope
 from shared.http.aws_lambda import http_handler
-from shared.http.parameters import MINUTES, PAGES, REJECTED, USERS
-from shared.http.problems import INVALID_PARAMETER, Problem
+from shared.http.problems import REBUILDING, Problem
 from shared.http.responses import json_answer
 from shared.ingest.rejections import newest_rejections
-from shared.metrics.compute import compute_sessions_of
+from shared.metrics.active_sessions import ACTIVE_SESSIONS
+from shared.metrics.current import RebuildingError
+from shared.metrics.engine.source import Metric
+from shared.metrics.one_user import sessions_of_user
+from shared.metrics.per_minute import read_per_minute
+from shared.metrics.registry import ANSWERS, METRICS, Metrics, shortened, shown
 from shared.metrics.snapshots import read_history
 from shared.resources import Resources, loop_resources, resources_of
-from shared.schema import (
-    ActiveSessionsAnswer,
-    ActiveUsersAnswer,
-    FieldError,
-    Identifier,
-    PageViewsAnswer,
-)
-
-_IDENTIFIER: Final = TypeAdapter[str](Identifier)
+from shared.storage.database import Document
 
 
 class _Text(Convertor[str]):
@@ -45,81 +41,91 @@ register_url_convertor("text", _Text())
 
 
 def reader(request: Request) -> Resources:
-    """Give the resources to a client that may read."""
+    """Return the resources for a client that may read."""
     service = resources_of(request)
     service.keys.identify(request, Scope.READ)
     return service
 
 
+async def current(service: Resources) -> Document:
+    """Return every metric as it is now, or raise a 503 problem that says how far that is."""
+    try:
+        return await service.metrics.get()
+    except RebuildingError as error:
+        raise Problem(REBUILDING, f"The metrics are being rebuilt: {error}") from None
+
+
 async def get_metrics(request: Request) -> Response:
     """Answer with everything the dashboard needs."""
-    metrics = (await reader(request).metrics.get()).model_copy(deep=True)
-    del metrics.page_views.top[PAGES.default :]
-    del metrics.active_sessions.users[USERS.default :]
-    return json_answer(request, metrics)
+    document = await current(reader(request))
+    return json_answer(request, Metrics.model_validate(shown(document)))
 
 
-async def get_active_users(request: Request) -> Response:
-    """Answer with the active users alone."""
-    metrics = await reader(request).metrics.get()
-    return json_answer(
-        request, ActiveUsersAnswer(as_of=metrics.as_of, active_users=metrics.active_users)
-    )
+def get_one(metric: Metric) -> Callable[[Request], Awaitable[Response]]:
+    """Return the endpoint of a single metric, with as many rows of its ranking as asked for."""
+
+    async def get(request: Request) -> Response:
+        service = reader(request)
+        limit = api.rows_of(metric).of(request) if metric.ranking else None
+        document = await current(service)
+        part = shortened(metric, document[metric.name], limit)
+        answer = {"as_of": document["as_of"], metric.name: part}
+        return json_answer(request, ANSWERS[metric.name].model_validate(answer))
+
+    get.__name__ = f"get_{metric.name}"
+    return get
 
 
-async def get_page_views(request: Request) -> Response:
-    """Answer with the page views alone, as many pages as asked for."""
-    service, limit = reader(request), PAGES.of(request)
-    metrics = await service.metrics.get()
-    views = metrics.page_views.model_copy(update={"top": metrics.page_views.top[:limit]})
-    return json_answer(request, PageViewsAnswer(as_of=metrics.as_of, page_views=views))
+get_ranked_users = get_one(ACTIVE_SESSIONS)
 
 
 async def get_active_sessions(request: Request) -> Response:
-    """Answer with the active sessions alone, as many users as asked for."""
-    service, limit = reader(request), USERS.of(request)
-    metrics = await service.metrics.get()
-    sessions = metrics.active_sessions
-    sessions = sessions.model_copy(update={"users": sessions.users[:limit]})
-    return json_answer(request, ActiveSessionsAnswer(as_of=metrics.as_of, active_sessions=sessions))
+    """Answer with the active sessions of all users, or of the one that is asked for."""
+    reader(request)
+    user_id = api.BY_USER.of(request)
+    if user_id is None:
+        return await get_ranked_users(request)
+    return await _one_user(request, user_id)
 
 
 async def get_sessions_of_user(request: Request) -> Response:
     """Answer with one user's active sessions; an unknown user has none."""
+    return await _one_user(request, api.BY_USER.in_path(request))
+
+
+async def _one_user(request: Request, user_id: str) -> Response:
     service = reader(request)
-    user_id = _user_id(request)
-    answer = await compute_sessions_of(service.database, user_id, service.clock())
+    answer = await sessions_of_user(service.database, user_id, service.clock())
     return json_answer(request, answer)
+
+
+async def get_per_minute(request: Request) -> Response:
+    """Answer with events and page views by minute."""
+    service, minutes = reader(request), api.PER_MINUTE.of(request)
+    await current(service)
+    return json_answer(request, await read_per_minute(service.database, service.metrics, minutes))
 
 
 async def get_history(request: Request) -> Response:
     """Answer with stored snapshots, oldest first."""
-    service, minutes = reader(request), MINUTES.of(request)
-    return json_answer(request, await read_history(service.database, service.clock(), minutes))
+    service = reader(request)
+    minutes, after = api.MINUTES.of(request), api.AFTER.of(request)
+    history = await read_history(service.database, service.clock(), minutes, after)
+    return json_answer(request, history)
 
 
 async def get_rejections(request: Request) -> Response:
     """Answer with the newest refused events."""
-    service, limit = reader(request), REJECTED.of(request)
+    service, limit = reader(request), api.REJECTED.of(request)
     return json_answer(request, await newest_rejections(service.database, service.clock(), limit))
-
-
-def _user_id(request: Request) -> str:
-    user_id: str = request.path_params["user_id"]
-    try:
-        return _IDENTIFIER.validate_python(user_id, strict=True)
-    except ValidationError:
-        detail = "user_id must be a string of 1 to 128 characters, no control characters"
-        error = FieldError(index=None, pointer="/user_id", code="bad_user_id", detail=detail)
-        raise Problem(INVALID_PARAMETER, detail, errors=[error]) from None
 
 
 routes: list[BaseRoute] = [
     Route("/v1/metrics", get_metrics),
-    Route("/v1/metrics/active-users", get_active_users),
-    Route("/v1/metrics/page-views", get_page_views),
-    Route("/v1/metrics/active-sessions", get_active_sessions),
+    Route(ACTIVE_SESSIONS.path, get_active_sessions),
+    *(Route(metric.path, get_one(metric)) for metric in METRICS if metric is not ACTIVE_SESSIONS),
     Route("/v1/metrics/active-sessions/{user_id:text}", get_sessions_of_user),
+    Route("/v1/metrics/per-minute", get_per_minute),
     Route("/v1/metrics/history", get_history),
     Route("/v1/rejections", get_rejections),
 ]

@@ -1,12 +1,12 @@
 """One table of the API's operations, from which its description is made."""
 
-from dataclasses import dataclass
 from typing import Final
 
 from pydantic import BaseModel
 
 from shared.http.auth import Scope
-from shared.http.parameters import MINUTES, PAGES, REJECTED, USERS, WholeNumber
+from shared.http.openapi import Operation
+from shared.http.parameters import InstantGiven, Parameter, UserId, WholeNumber
 from shared.http.problems import (
     BAD_ENCODING,
     BAD_JSON,
@@ -21,41 +21,58 @@ from shared.http.problems import (
     NOT_READY,
     OVERLOADED,
     RATE_LIMITED,
+    REBUILDING,
     SLOW_BODY,
     STORAGE_UNAVAILABLE,
     TOO_LARGE,
     UNAUTHENTICATED,
-    Failure,
 )
 from shared.ingest.rejections import Rejections
-from shared.schema import (
-    ActiveSessionsAnswer,
-    ActiveUsersAnswer,
-    History,
-    Metrics,
-    PageViewsAnswer,
-    Receipt,
-    UserSessionsAnswer,
-)
+from shared.ingest.stored_events import StoredEvents
+from shared.metrics.active_sessions import ACTIVE_SESSIONS
+from shared.metrics.engine.source import MAX_LISTED, Metric
+from shared.metrics.one_user import UserSessionsAnswer
+from shared.metrics.per_minute import PerMinute
+from shared.metrics.registry import ANSWERS, METRICS, Metrics
+from shared.metrics.snapshots import History
+from shared.schema import Receipt
 
 _GUARD: Final = (UNAUTHENTICATED, FORBIDDEN)
-_READING: Final = (*_GUARD, INTERNAL, STORAGE_UNAVAILABLE)
+_READING: Final = (*_GUARD, INTERNAL, STORAGE_UNAVAILABLE, REBUILDING)
 
 
-@dataclass(frozen=True)
-class Operation:
-    """One operation: where it is, who may call it, what it answers."""
+STORED: Final = WholeNumber("limit", default=50, high=200)
+REJECTED: Final = WholeNumber("limit", default=50, high=500)
+MINUTES: Final = WholeNumber("minutes", default=60, high=1440)
+PER_MINUTE: Final = WholeNumber("minutes", default=30, high=60)
+AFTER: Final = InstantGiven("after")
+BY_USER: Final = UserId("user_id")
 
-    method: str
-    path: str
-    summary: str
-    answer: type[BaseModel] | str  # a document, or the media type of something else
-    scope: Scope | None = None
-    status: int = 200
-    parameter: WholeNumber | None = None
-    takes_events: bool = False
-    cached: bool = False  # carries an ETag and answers 304
-    failures: tuple[Failure, ...] = ()
+
+def rows_of(metric: Metric) -> WholeNumber:
+    """Return the parameter that says how many rows of a metric's ranking are wanted."""
+    assert metric.ranking  # noqa: S101 - who asks has looked
+    return WholeNumber("limit", default=metric.ranking.shown, high=MAX_LISTED)
+
+
+def _parameters_of(metric: Metric) -> tuple[Parameter, ...]:
+    limit = (rows_of(metric),) if metric.ranking else ()
+    return (*limit, BY_USER) if metric is ACTIVE_SESSIONS else limit
+
+
+def _reading(path: str, summary: str, answer: type[BaseModel], *parameters: Parameter) -> Operation:
+    has_parameters = parameters or "{" in path
+    failures = (*((INVALID_PARAMETER,) if has_parameters else ()), *_READING)
+    return Operation(
+        "GET",
+        path,
+        summary,
+        answer,
+        Scope.READ,
+        parameters=parameters,
+        cached=True,
+        failures=failures,
+    )
 
 
 OPERATIONS: Final = (
@@ -84,72 +101,32 @@ OPERATIONS: Final = (
             STORAGE_UNAVAILABLE,
         ),
     ),
-    Operation(
-        "GET",
-        "/v1/metrics",
-        "Everything the dashboard needs, in one document",
-        Metrics,
-        Scope.READ,
-        cached=True,
-        failures=_READING,
+    _reading("/v1/events", "The newest stored events, newest first", StoredEvents, STORED, BY_USER),
+    _reading("/v1/metrics", "Everything the dashboard needs, in one document", Metrics),
+    *(
+        _reading(metric.path, metric.summary, ANSWERS[metric.name], *_parameters_of(metric))
+        for metric in METRICS
     ),
-    Operation(
-        "GET",
-        "/v1/metrics/active-users",
-        "Distinct users in the last 5 minutes",
-        ActiveUsersAnswer,
-        Scope.READ,
-        cached=True,
-        failures=_READING,
-    ),
-    Operation(
-        "GET",
-        "/v1/metrics/page-views",
-        "Page views by URL in the last 15 minutes, most viewed first",
-        PageViewsAnswer,
-        Scope.READ,
-        parameter=PAGES,
-        cached=True,
-        failures=(INVALID_PARAMETER, *_READING),
-    ),
-    Operation(
-        "GET",
-        "/v1/metrics/active-sessions",
-        "Users by their active sessions in the last 5 minutes, most sessions first",
-        ActiveSessionsAnswer,
-        Scope.READ,
-        parameter=USERS,
-        cached=True,
-        failures=(INVALID_PARAMETER, *_READING),
-    ),
-    Operation(
-        "GET",
+    _reading(
         "/v1/metrics/active-sessions/{user_id}",
         "The active sessions of one user; an unknown user has none",
         UserSessionsAnswer,
-        Scope.READ,
-        cached=True,
-        failures=(INVALID_PARAMETER, *_READING),
     ),
-    Operation(
-        "GET",
+    _reading(
+        "/v1/metrics/per-minute",
+        "Events and page views by whole minute of event time, oldest first",
+        PerMinute,
+        PER_MINUTE,
+    ),
+    _reading(
         "/v1/metrics/history",
         "Stored snapshots of the metrics, oldest first",
         History,
-        Scope.READ,
-        parameter=MINUTES,
-        cached=True,
-        failures=(INVALID_PARAMETER, *_READING),
+        MINUTES,
+        AFTER,
     ),
-    Operation(
-        "GET",
-        "/v1/rejections",
-        "The newest refused events, with their reasons",
-        Rejections,
-        Scope.READ,
-        parameter=REJECTED,
-        cached=True,
-        failures=(INVALID_PARAMETER, *_READING),
+    _reading(
+        "/v1/rejections", "The newest refused events, with their reasons", Rejections, REJECTED
     ),
     Operation("GET", "/", "The dashboard", "text/html", cached=True),
     Operation("GET", "/docs", "This description, to read", "text/html", cached=True),

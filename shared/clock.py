@@ -2,11 +2,16 @@
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 Clock = Callable[[], datetime]
 
+# By how much the clocks of processes that share a database may differ: within it every answer is
+# right, beyond it a process says that it is not ready.
+MAX_SKEW: Final = timedelta(seconds=2)
+
 
 def system_clock() -> datetime:
-    """Tell the time now, UTC, to the millisecond."""
+    """Return the time now, UTC, to the millisecond."""
     return datetime.fromtimestamp(time.time_ns() // 1_000_000 / 1000, UTC)

@@ -14,11 +14,10 @@ from shared.ingest.event_log import EventLog
 from shared.ingest.rate_limits import RateLimits
 from shared.ingest.rate_storage import MemoryWindows, MongoWindows
 from shared.ingest.rejections import RejectionLog
-from shared.metrics.folding import rollup_lease
-from shared.metrics.shared_metrics import SharedMetrics
+from shared.metrics import registry
+from shared.metrics.current import CurrentMetrics
 from shared.settings import Settings, read_settings
-from shared.storage.database import Client, Database, connect
-from shared.storage.leases import Lease
+from shared.storage.database import Client, Database, connect, indexes
 from shared.telemetry import watch_queue
 
 
@@ -35,8 +34,7 @@ class Resources:
     event_log: EventLog
     rejections: RejectionLog
     rate_limits: RateLimits
-    metrics: SharedMetrics
-    rollup_lease: Lease
+    metrics: CurrentMetrics
 
     async def close(self) -> None:
         """Store what still waits and drop the connections."""
@@ -54,7 +52,9 @@ def open_resources(
 ) -> Resources:
     """Put the parts together. Nothing connects before it is first used."""
     database = Database(
-        client or connect(settings.mongodb_uri), settings.database, settings.event_retention
+        client or connect(settings.mongodb_uri),
+        settings.database,
+        indexes(settings.event_retention) | registry.indexes(),
     )
     windows = (
         MongoWindows(database.rate_limits, clock)
@@ -73,8 +73,7 @@ def open_resources(
         event_log=event_log,
         rejections=RejectionLog(database.rejections, clock),
         rate_limits=RateLimits(settings.rate_limit, settings.total_rate_limit, windows),
-        metrics=SharedMetrics(database, clock),
-        rollup_lease=rollup_lease(database, clock),
+        metrics=CurrentMetrics(database, clock),
     )
 
 

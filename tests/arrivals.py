@@ -1,30 +1,27 @@
 """Events that have arrived, and what every metric must be then."""
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from bson import ObjectId
 
-from shared.http.parameters import MAX_LISTED
-from shared.metrics.basis import Basis, basis_at
-from shared.metrics.compute import compute_metrics
-from shared.metrics.rollups import published
-from shared.metrics.slices import make_slices
-from shared.storage.database import Database
-from tests.conftest import FakeClock
+from shared.metrics.engine.tick import Ticker
+from shared.metrics.registry import METRICS
+from shared.storage.database import Collection, Database
 from tests.oracle import expected_metrics, shown_metrics
 
 
 def event(**fields: Any) -> dict[str, Any]:
-    """Make a page view, for `arrive`; `age` is in seconds."""
+    """Make a page view, for `stored`; `age` is in seconds."""
     return {"user_id": "u", "event_type": "page_view", "page_url": "/", "session_id": "s"} | fields
 
 
-async def arrive(database: Database, at: datetime, ages: Sequence[dict[str, Any]]) -> None:
-    """Store events that arrived at `at`, as the event log would."""
+def stored(at: datetime, events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the documents of events that arrived at `at`, as ingest would store them."""
     documents = []
-    for fields in ages:
+    for fields in events:
         occurred_at = at - timedelta(seconds=fields["age"])
         document = {
             "_id": ObjectId(),
@@ -35,32 +32,50 @@ async def arrive(database: Database, at: datetime, ages: Sequence[dict[str, Any]
         if occurred_at <= at - timedelta(minutes=15):
             document["late"] = True
         documents.append(document)
-    if documents:
-        await database.events.insert_many(documents)
+    return documents
 
 
-async def slice_up(database: Database, clock: FakeClock) -> None:
-    """Slice however little has arrived."""
-    for newest in await published(database, clock.now, most=1):
-        await make_slices(database, newest, clock.now, worth=0)
+async def arrive(database: Database, at: datetime, events: Sequence[dict[str, Any]]) -> None:
+    """Store events that arrived at `at`, as the event log would."""
+    if events:
+        await database.events.insert_many(stored(at, events))
 
 
-async def basis(database: Database, at: datetime) -> Basis:
-    """Give what an answer rests on, which must be there."""
-    found = await basis_at(database, at)
-    assert found
-    return found
+async def tick(database: Database, at: datetime) -> dict[str, Any]:
+    """Return the document of a tick, by a process that has just started."""
+    return await Ticker(database, METRICS).tick(at)
 
 
-async def shown(database: Database, at: datetime) -> dict[str, Any]:
-    """Compute every metric and bring it into the oracle's form."""
-    metrics = (await compute_metrics(database, at)).model_dump()
-    return shown_metrics(metrics, metrics, metrics)
-
-
-async def assert_exact(database: Database, at: datetime) -> None:
-    """Hold every metric against a brute-force count."""
-    expected = expected_metrics(await database.events.find({}).to_list(None), at)
+async def assert_exact(database: Database, document: dict[str, Any], limit: int = 100) -> None:
+    """Hold every metric of a document against a brute-force count at its instant."""
+    expected = expected_metrics(
+        await database.events.find({}).to_list(None),
+        document["as_of"],
+        await database.rejections.find({}).to_list(None),
+    )
     for ranking in ("pages", "users"):
-        expected[ranking] = expected[ranking][:MAX_LISTED]
-    assert await shown(database, at) == expected
+        expected[ranking] = expected[ranking][:limit]
+    assert shown_metrics(document, document, document) == expected
+
+
+class Tap:
+    """A collection of which each operation is first told to somebody."""
+
+    def __init__(self, collection: Collection, told: Callable[[str], None]) -> None:
+        self._collection = collection
+        self._told = told
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        """Tell the operation, and do it."""
+        self._told(operation)
+        return cast("Callable[..., Any]", getattr(self._collection, operation))
+
+
+def tapped(database: Database, told: Callable[[str], None]) -> Database:
+    """Return the database with each operation on it told before it is done."""
+    tapped = copy.copy(database)
+    for name in ("events", "rejections", "snapshots", "latest", "leases"):
+        setattr(tapped, name, Tap(getattr(database, name), told))
+    collection = database.collection
+    tapped.collection = lambda name: cast("Collection", Tap(collection(name), told))  # type: ignore[method-assign]
+    return tapped

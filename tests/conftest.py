@@ -20,9 +20,10 @@ import pytest
 
 from functions.router import routes
 from shared.http.application import application
+from shared.metrics import registry
 from shared.resources import Resources, open_resources
 from shared.settings import read_settings
-from shared.storage.database import Client, Database, connect
+from shared.storage.database import Client, Database, connect, indexes
 from shared.storage.embedded_mongod import embedded_mongod
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -107,7 +108,7 @@ async def mongodb(mongodb_uri: str) -> AsyncIterator[Client]:
 async def database(mongodb: Client) -> AsyncIterator[Database]:
     """Make a database of a test's own, with its indexes."""
     name = f"test_{uuid4().hex}"
-    database = Database(mongodb, name, event_retention=86400)
+    database = Database(mongodb, name, indexes(86400) | registry.indexes())
     await database.ensure_indexes()
     yield database
     await mongodb.drop_database(name)

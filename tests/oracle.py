@@ -8,21 +8,25 @@ from typing import Any
 Stored = Mapping[str, Any]
 
 
-def expected_metrics(events: Iterable[Stored], at: datetime) -> dict[str, Any]:
+def expected_metrics(
+    events: Iterable[Stored], at: datetime, rejections: Iterable[Stored] = ()
+) -> dict[str, Any]:
     """Count everything at `at` over raw events, with rankings in full."""
-    stored = list(events)
-    five = [e for e in stored if at - timedelta(minutes=5) < e["occurred_at"] <= at]
-    fifteen = [e for e in stored if at - timedelta(minutes=15) < e["occurred_at"] <= at]
+    stored = [e for e in events if e["received_at"] <= at]
+    five, fifteen = (happened(stored, at, minutes) for minutes in (5, 15))
     views = Counter(e["page_url"] for e in fifteen if e["event_type"] == "page_view")
     sessions: defaultdict[str, set[str]] = defaultdict(set)
     for event in five:
         if "session_id" in event:
             sessions[event["user_id"]].add(event["session_id"])
     counts = {user: len(ids) for user, ids in sessions.items()}
-    arrived = [e for e in stored if at - timedelta(minutes=15) < e["received_at"] <= at]
+    quarter = at - timedelta(minutes=15)
+    late = (e["occurred_at"] <= e["received_at"] - timedelta(minutes=15) for e in stored)
+    refused = (r for r in rejections if quarter < r["rejected_at"] <= at)
     return {
         "active_users": len({e["user_id"] for e in five}),
         "views": sum(views.values()),
+        "distinct_pages": len(views),
         "pages": sorted(views.items(), key=lambda row: (-row[1], row[0])),
         "sessions": sum(counts.values()),
         "users": sorted(counts.items(), key=lambda row: (-row[1], row[0])),
@@ -32,21 +36,50 @@ def expected_metrics(events: Iterable[Stored], at: datetime) -> dict[str, Any]:
             sum(n >= 3 for n in counts.values()),
         ],
         "by_type": dict(Counter(e["event_type"] for e in fifteen)),
-        "late": sum(e["occurred_at"] <= e["received_at"] - timedelta(minutes=15) for e in arrived),
+        "events": len(fifteen),
+        "late": sum(
+            e_late and e["received_at"] > quarter for e, e_late in zip(stored, late, strict=True)
+        ),
+        "rejected": sum(r["count"] for r in refused),
+        "arrived": sum(at - timedelta(minutes=1) < e["received_at"] for e in stored),
+        "last_arrival": max((e["received_at"] for e in stored), default=None),
     }
+
+
+def happened(events: Iterable[Stored], at: datetime, minutes: int) -> list[Stored]:
+    """Return the events of a window of so many minutes at `at`."""
+    return [e for e in events if at - timedelta(minutes=minutes) < e["occurred_at"] <= at]
+
+
+def expected_minutes(events: Iterable[Stored], at: datetime, minutes: int) -> list[Any]:
+    """Count events and page views of the last whole minutes of event time, oldest first."""
+    begins = [at.replace(second=0, microsecond=0) - timedelta(minutes=n) for n in range(minutes)]
+    counts: dict[datetime, list[int]] = {begin: [0, 0] for begin in reversed(begins)}
+    for event in events:
+        begin = event["occurred_at"].replace(second=0, microsecond=0)
+        if begin in counts and event["received_at"] <= at:
+            counts[begin][0] += 1
+            counts[begin][1] += event["event_type"] == "page_view"
+    return [(begin, *count) for begin, count in counts.items()]
 
 
 def shown_metrics(
     metrics: Mapping[str, Any], pages: Mapping[str, Any], users: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Bring the service's answers into the oracle's form, the rankings from their own resources."""
+    last_at = metrics["arrivals"]["last_at"]
     return {
         "active_users": metrics["active_users"]["count"],
         "views": metrics["page_views"]["total"],
+        "distinct_pages": metrics["page_views"]["pages"],
         "pages": [(r["page_url"], r["views"]) for r in pages["page_views"]["top"]],
         "sessions": metrics["active_sessions"]["total"],
         "users": [(r["user_id"], r["sessions"]) for r in users["active_sessions"]["users"]],
         "spread": list(metrics["active_sessions"]["spread"].values()),
         "by_type": metrics["events"]["by_type"],
+        "events": metrics["events"]["total"],
         "late": metrics["events"]["late"],
+        "rejected": metrics["events"]["rejected"],
+        "arrived": metrics["arrivals"]["count"],
+        "last_arrival": datetime.fromisoformat(last_at) if isinstance(last_at, str) else last_at,
     }

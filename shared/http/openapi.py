@@ -1,11 +1,14 @@
 """The API's description, OpenAPI 3.1, made from the table of operations and the models."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
-from shared.api import OPERATIONS, Operation
+from shared.http.auth import Scope
+from shared.http.parameters import Parameter
 from shared.http.problems import Failure, ProblemDocument
 from shared.schema import MAX_BATCH, Event, Identifier
 
@@ -15,8 +18,24 @@ _REF: Final = "#/components/schemas/{model}"
 _RATE_HEADERS: Final = ("RateLimit", "RateLimit-Policy")
 
 
-def document() -> Schema:
-    """Make the whole description."""
+@dataclass(frozen=True)
+class Operation:
+    """One operation: where it is, who may call it, what it answers."""
+
+    method: str
+    path: str
+    summary: str
+    answer: type[BaseModel] | str  # a document, or the media type of something else
+    scope: Scope | None = None
+    status: int = 200
+    parameters: tuple[Parameter, ...] = ()
+    takes_events: bool = False
+    cached: bool = False  # carries an ETag and answers 304
+    failures: tuple[Failure, ...] = ()
+
+
+def document(operations: Sequence[Operation]) -> Schema:
+    """Return the whole description."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -25,9 +44,9 @@ def document() -> Schema:
             "description": "Real-time analytics for an e-commerce platform. Instants are UTC, to "
             "the millisecond. A window at time T is half-open: T − length < event time ≤ T.",
         },
-        "paths": _paths(),
+        "paths": _paths(operations),
         "components": {
-            "schemas": _schemas(),
+            "schemas": _schemas(operations),
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -36,9 +55,9 @@ def document() -> Schema:
     }
 
 
-def _paths() -> Schema:
+def _paths(operations: Sequence[Operation]) -> Schema:
     paths: Schema = {}
-    for operation in OPERATIONS:
+    for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _describe(operation)
     return paths
 
@@ -66,15 +85,9 @@ def _parameters(operation: Operation) -> list[Schema]:
     if "{user_id}" in operation.path:
         schema = TypeAdapter(Identifier).json_schema()
         parameters.append({"name": "user_id", "in": "path", "required": True, "schema": schema})
-    if operation.parameter:
-        number = operation.parameter
-        schema = {
-            "type": "integer",
-            "minimum": number.low,
-            "maximum": number.high,
-            "default": number.default,
-        }
-        parameters.append({"name": number.name, "in": "query", "schema": schema})
+    parameters += [
+        {"name": it.name, "in": "query", "schema": it.schema} for it in operation.parameters
+    ]
     return parameters
 
 
@@ -135,9 +148,9 @@ def _failure(failures: list[Failure]) -> Schema:
     return described
 
 
-def _schemas() -> Schema:
+def _schemas(operations: Sequence[Operation]) -> Schema:
     models: list[type[BaseModel]] = [ProblemDocument]
-    models += [o.answer for o in OPERATIONS if not isinstance(o.answer, str)]
+    models += [o.answer for o in operations if not isinstance(o.answer, str)]
     _, described = models_json_schema(
         [(model, "serialization") for model in models], ref_template=_REF
     )

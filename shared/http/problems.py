@@ -58,6 +58,9 @@ OVERLOADED: Final = Failure(
 STORAGE_UNAVAILABLE: Final = Failure(
     "storage-unavailable", 503, "MongoDB does not answer", logging.WARNING, retry_after=2
 )
+REBUILDING: Final = Failure(
+    "rebuilding", 503, "The metrics are being rebuilt", logging.WARNING, retry_after=2
+)
 NOT_READY: Final = Failure("not-ready", 503, "Not ready to serve", logging.DEBUG, retry_after=1)
 
 

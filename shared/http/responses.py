@@ -11,9 +11,12 @@ from starlette.responses import Response
 _WORTH_COMPRESSING: Final = 1000  # bytes; below, the headers outweigh what is saved
 
 
-def json_answer(request: Request, document: BaseModel) -> Response:
-    """Return a document that a client may keep but must revalidate each time."""
-    body = document.model_dump_json().encode()
+def json_answer(request: Request, document: BaseModel, *, only_set: bool = False) -> Response:
+    """Return a document that a client may keep but must revalidate each time.
+
+    With `only_set` fields that were never set are left out.
+    """
+    body = document.model_dump_json(exclude_unset=only_set).encode()
     etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     headers = {"ETag": etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
     compressed = len(body) > _WORTH_COMPRESSING and takes_gzip(request)

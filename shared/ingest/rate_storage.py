@@ -18,7 +18,6 @@ from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from shared.clock import Clock
-from shared.metrics.pipelines import count_in_window
 from shared.storage.database import Collection, write_deadline, written
 
 _SWEEP_EVERY: Final = 60.0  # seconds
@@ -185,7 +184,7 @@ class MongoWindows(SlidingWindows, Storage, SlidingWindowCounterSupport):
 
     async def _count(self, hit: Hit) -> Counter:
         expires_at = datetime.fromtimestamp(hit.now + 2 * hit.expiry, UTC)
-        update = count_in_window(hit.window, hit.left, hit.limit, hit.amount, expires_at)
+        update = _count_in_window(hit.window, hit.left, hit.limit, hit.amount, expires_at)
 
         async def charge() -> Counter:
             while True:
@@ -219,6 +218,41 @@ class MongoWindows(SlidingWindows, Storage, SlidingWindowCounterSupport):
     async def reset(self) -> int:
         """Forget all hits."""
         return (await self._collection.delete_many({})).deleted_count
+
+
+def _count_in_window(
+    window: int, left: float, limit: int, amount: int, expires_at: datetime
+) -> list[dict[str, Any]]:
+    """Count `amount` hits in a rate limit's document, as an update.
+
+    Rolls the counts on to tumbling window number `window`, of which the part `left` is still to
+    come, then adds `amount` to `current` and sets `acquired` if the sliding window permits it.
+    """
+    last = {"$ifNull": ["$window", window]}
+    current = {"$ifNull": ["$current", 0]}
+    previous = {"$ifNull": ["$previous", 0]}
+    rolled_previous = {
+        "$switch": {
+            "branches": [
+                {"case": {"$gte": [last, window]}, "then": previous},
+                {"case": {"$eq": [last, window - 1]}, "then": current},
+            ],
+            "default": 0,
+        }
+    }
+    weighted = {"$add": [{"$floor": {"$multiply": ["$previous", left]}}, "$current", amount]}
+    return [
+        {
+            "$set": {
+                "previous": rolled_previous,
+                "current": {"$cond": [{"$gte": [last, window]}, current, 0]},
+                "window": {"$max": [last, window]},
+                "expires_at": expires_at,
+            }
+        },
+        {"$set": {"acquired": {"$lte": [weighted, limit]}}},
+        {"$set": {"current": {"$add": ["$current", {"$cond": ["$acquired", amount, 0]}]}}},
+    ]
 
 
 def _counter(document: dict[str, Any] | None) -> Counter:

@@ -5,7 +5,7 @@ methods: to move, change the imports and the two aliases here.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any, Final, TypeVar
 
@@ -19,6 +19,7 @@ from pymongo.errors import (
     OperationFailure,
     ServerSelectionTimeoutError,
 )
+from pymongo.read_concern import ReadConcern
 
 Document = dict[str, Any]
 Client = AsyncIOMotorClient[Document]
@@ -84,18 +85,15 @@ async def written(write: Callable[[], Awaitable[_Result]]) -> _Result:
             return await write()
 
 
-async def first_of(collection: Collection, pipeline: list[Document]) -> Document:
-    """Run an aggregation pipeline and give its first document, or an empty one."""
-    found = await all_of(collection, pipeline)
-    return found[0] if found else {}
-
-
-async def all_of(collection: Collection, pipeline: list[Document]) -> list[Document]:
-    """Run an aggregation pipeline and give its documents."""
+async def all_of(
+    collection: Collection, pipeline: list[Document], hint: Document | None = None
+) -> list[Document]:
+    """Run an aggregation pipeline and return its documents."""
+    options = {"hint": hint} if hint else {}
     with _legible_failure():
         async with read_deadline():
             found: list[Document] = await collection.aggregate(
-                pipeline, maxTimeMS=MAX_READ_SECONDS * 1000
+                pipeline, allowDiskUse=True, maxTimeMS=MAX_READ_SECONDS * 1000, **options
             ).to_list(None)
     return found
 
@@ -117,49 +115,54 @@ def _legible_failure() -> Iterator[None]:
         raise OperationFailure("the pipeline failed, and so did the account of it") from error
 
 
-def _ttl(field: str, seconds: int) -> IndexModel:
+def ttl(field: str, seconds: int) -> IndexModel:
+    """Return an index by which MongoDB deletes a document `seconds` after the time in `field`."""
     return IndexModel([(field, ASCENDING)], name=f"{field}_ttl", expireAfterSeconds=seconds)
 
 
-def _index(*fields: str, **options: Any) -> IndexModel:  # noqa: ANN401 - PyMongo's own
+def index(*fields: str, **options: Any) -> IndexModel:  # noqa: ANN401 - PyMongo's own
+    """Return an ascending index over `fields`."""
     return IndexModel([(field, ASCENDING) for field in fields], name="_".join(fields), **options)
 
 
-def indexes(event_retention: int) -> Mapping[str, list[IndexModel]]:
-    """Name every index by collection. Each query of `pipelines` is served by one of them."""
+def indexes(event_retention: int) -> dict[str, list[IndexModel]]:
+    """Return the indexes of raw events and of what is refused, by collection."""
     return {
         "events": [
-            _ttl("received_at", event_retention),
-            _index("occurred_at"),
-            _index("user_id", "occurred_at"),
-            _index("late", "received_at", partialFilterExpression={"late": True}),
+            ttl("received_at", event_retention),
+            index("occurred_at"),
+            index("user_id", "occurred_at"),
+            index("late", "received_at", partialFilterExpression={"late": True}),
         ],
-        "rejections": [_ttl("rejected_at", REJECTION_RETENTION)],
-        "rollups": [
-            _ttl("expires_at", 0),
-            _index("owner", "bucket", partialFilterExpression={"owner": {"$exists": True}}),
-            _index("kind", "until", partialFilterExpression={"kind": {"$exists": True}}),
-        ],
-        "snapshots": [_ttl("as_of", SNAPSHOT_RETENTION)],
-        "rate_limits": [_ttl("expires_at", 0)],
+        "rejections": [ttl("rejected_at", REJECTION_RETENTION)],
+        "snapshots": [ttl("as_of", SNAPSHOT_RETENTION)],
+        "rate_limits": [ttl("expires_at", 0)],
     }
 
 
 class Database:
     """The collections of one Footfall database."""
 
-    def __init__(self, client: Client, name: str, event_retention: int) -> None:
+    def __init__(
+        self, client: Client, name: str, indexes: Mapping[str, Sequence[IndexModel]]
+    ) -> None:
         self.name = name
         self._client = client
         self._database = client.get_database(name, codec_options=CodecOptions(tz_aware=True))
-        self._indexes = indexes(event_retention)
-        self.events: Collection = self._database.get_collection("events", write_concern=DURABLE)
+        self._indexes = indexes
+        # A majority has what is read, so that nothing is counted which a failover takes back.
+        self.events: Collection = self._database.get_collection(
+            "events", write_concern=DURABLE, read_concern=ReadConcern("majority")
+        )
         self.rejections: Collection = self._database["rejections"]
-        self.rollups: Collection = self._database["rollups"]
         self.snapshots: Collection = self._database["snapshots"]
         self.latest: Collection = self._database["latest"]
         self.leases: Collection = self._database["leases"]
         self.rate_limits: Collection = self._database["rate_limits"]
+
+    def collection(self, name: str) -> Collection:
+        """Return a collection by its name."""
+        return self.events if name == "events" else self._database[name]
 
     async def ensure_indexes(self) -> None:
         """Create what is missing and change retention where the setting has changed."""
@@ -180,7 +183,7 @@ class Database:
             missing += [f"{name}.{index}" for index in wanted if index not in present]
         return missing
 
-    async def _change_retention(self, name: str, models: list[IndexModel]) -> None:
+    async def _change_retention(self, name: str, models: Sequence[IndexModel]) -> None:
         for model in models:
             if "expireAfterSeconds" in model.document:
                 await self._database.command(

@@ -1,6 +1,8 @@
 """A lease in MongoDB, so that of many processes one does a task at a time."""
 
+import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 from bson import ObjectId
@@ -11,14 +13,13 @@ from shared.storage.database import Collection, written
 
 
 class Lease:
-    """A lease by name. Two holders do no harm where the task can be done twice; they cost time."""
+    """A lease by name. Each time that it is taken it has another holder's id.
+
+    So `keep` tells its holder whether somebody else has had it, however long it was stopped.
+    """
 
     def __init__(self, leases: Collection, name: str, term: timedelta, clock: Clock) -> None:
-        """`term` is how long a holder that was killed keeps the others waiting.
-
-        This object is the holder. Keep it: if MongoDB was away when it was to be released, it can
-        be taken again at once.
-        """
+        """`term` is how long a holder that was killed keeps the others waiting."""
         self._term = term
         self._leases = leases
         self._name = name
@@ -26,20 +27,34 @@ class Lease:
         self._holder = ObjectId()
 
     async def take(self) -> bool:
-        """Take the lease, or extend it; tell whether this process has it."""
-        now = self._clock()
-        free = {"$or": [{"ends_at": {"$lte": now}}, {"holder": self._holder}]}
+        """Take the lease if it is free; return whether this process has it now.
+
+        What ended, what this object had and could not release, and what no holder can have
+        written (an end further away than a term, or none) is free.
+        """
+        now, last, self._holder = self._clock(), self._holder, ObjectId()
+        others = {"$gt": now, "$lte": now + self._term}
+        free = [{"holder": last}, {"ends_at": {"$not": others}}]
         try:
-            await written(
-                lambda: self._leases.update_one(
-                    {"_id": self._name} | free,
-                    {"$set": {"holder": self._holder, "ends_at": now + self._term}},
-                    upsert=True,
-                )
-            )
+            await self._write({"_id": self._name, "$or": free}, upsert=True)
         except DuplicateKeyError:  # somebody else's: the upsert met it
             return False
         return True
+
+    async def keep(self) -> bool:
+        """Extend the lease; return False if somebody else has taken it since `take`."""
+        return await self._write({"_id": self._name, "holder": self._holder}) > 0
+
+    @contextlib.asynccontextmanager
+    async def renewed(self) -> AsyncIterator[None]:
+        """Extend the lease three times a term while the block runs, and release it at the end."""
+        renewing = asyncio.create_task(self._renew())
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            await asyncio.wait([renewing])
+            await self.release()
 
     async def release(self) -> None:
         """Let the next one have it at once, or at the end of the term where MongoDB is away.
@@ -53,3 +68,16 @@ class Lease:
                     {"$set": {"ends_at": self._clock()}},
                 )
             )
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(self._term.total_seconds() / 3)
+            with contextlib.suppress(PyMongoError):
+                await self.keep()
+
+    async def _write(self, query: dict[str, object], *, upsert: bool = False) -> int:
+        held = {"holder": self._holder, "ends_at": self._clock() + self._term}
+        result = await written(
+            lambda: self._leases.update_one(query, {"$set": held}, upsert=upsert)
+        )
+        return int(result.matched_count)

@@ -81,7 +81,7 @@ REFUSED = {
     "a path of nobody": (get("/v1/nothing"), 404, "not-found"),
     "a slash too many": (get("/v1/metrics/"), 404, "not-found"),
     "an asset of nobody": (get("/assets/nothing.js"), 404, "not-found"),
-    "events to read": (get("/v1/events"), 405, "method-not-allowed"),
+    "events to put": (Request("PUT", "/v1/events"), 405, "method-not-allowed"),
     "metrics to write": (Request("POST", "/v1/metrics"), 405, "method-not-allowed"),
     "metrics to delete": (Request("DELETE", "/v1/metrics"), 405, "method-not-allowed"),
 }

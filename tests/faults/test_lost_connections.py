@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 
-from shared.metrics.folding import roll_up, rollup_lease
 from shared.storage.database import Database, connect
+from shared.storage.leases import Lease
 from tests.conftest import FakeClock, Service, serve
 from tests.relay import Relay, relay
 
@@ -48,23 +49,26 @@ async def test_an_event_is_stored_once_and_charged_once(relayed: tuple[Relay, Se
         assert f"r={999 - number}" in receipt.headers["RateLimit"]
 
 
-async def test_a_rollup_that_is_left_off_ends_where_mongodb_has_gone(
+async def test_a_lease_that_is_left_off_ends_where_mongodb_has_gone(
     mongodb_uri: str, database: Database
 ) -> None:
     is_under_way = asyncio.Event()
 
-    async def hold() -> None:
-        is_under_way.set()
-        await asyncio.Event().wait()
+    async def hold(lease: Lease) -> None:
+        async with lease.renewed():
+            is_under_way.set()
+            await asyncio.Event().wait()
 
     with (
         relay(mongodb_uri, marked=database.name) as connections,
         contextlib.closing(connect(connections.uri)) as client,
     ):
-        remote, clock = Database(client, database.name, 86400), FakeClock()
-        rolling = asyncio.create_task(roll_up(remote, rollup_lease(remote, clock), clock, hold))
+        remote = Database(client, database.name, {})
+        lease = Lease(remote.leases, "tick", timedelta(seconds=3), FakeClock())
+        assert await lease.take()
+        holding = asyncio.create_task(hold(lease))
         await is_under_way.wait()
         connections.go_away()
-        rolling.cancel()
+        holding.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await rolling
+            await holding

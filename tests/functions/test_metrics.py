@@ -9,7 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions.rollup import run
-from shared.metrics.snapshots import due_at, store_snapshot
+from shared.metrics.engine.source import Metric
+from shared.metrics.registry import METRICS, indexes
+from shared.metrics.snapshots import store_snapshot
 from tests.conftest import Service, StartService
 from tests.oracle import expected_metrics, shown_metrics
 
@@ -24,10 +26,6 @@ async def metrics_now(service: Service) -> dict[str, Any]:
         await service.get("/v1/metrics/page-views", params={"limit": 100}),
         await service.get("/v1/metrics/active-sessions", params={"limit": 100}),
     )
-
-
-async def stored_events(service: Service) -> list[dict[str, Any]]:
-    return await service.resources.database.events.find({}).to_list(None)
 
 
 def names(*odd: str) -> st.SearchStrategy[str]:
@@ -65,7 +63,8 @@ async def test_every_metric_equals_a_brute_force_count(
     service: Service, batches: Sequence[tuple[list[dict[str, Any]], int]]
 ) -> None:
     await service.resources.database.events.delete_many({})
-    await service.resources.database.rollups.delete_many({})
+    for name in ("rejections", *indexes()):
+        await service.resources.database.collection(name).delete_many({})
     for events, pause in batches:
         response = await service.send(*[service.event(**fields) for fields in events])
         assert response.status_code == 202
@@ -73,7 +72,11 @@ async def test_every_metric_equals_a_brute_force_count(
         if pause % 3 == 0:
             await run(service.resources)
         shown = await metrics_now(service)
-        assert shown == expected_metrics(await stored_events(service), service.clock.now)
+        database = service.resources.database
+        stored, refused = [
+            await it.find({}).to_list(None) for it in (database.events, database.rejections)
+        ]
+        assert shown == expected_metrics(stored, service.clock.now, refused)
 
 
 @pytest.mark.parametrize(
@@ -127,10 +130,58 @@ async def test_the_document_reads_as_described(service: Service) -> None:
             "late": 1,
             "rejected": 1,
         },
+        "arrivals": {"window_seconds": 60, "count": 15, "last_at": "2026-11-22T14:30:00.000Z"},
+        "comparison": {"previous": None, "yesterday": None},
     }
-    for part in ("active_users", "page_views", "active_sessions"):
-        narrow = await service.get(f"/v1/metrics/{part.replace('_', '-')}")
-        assert narrow == {"as_of": metrics["as_of"], part: metrics[part]}
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+async def test_each_metric_is_answered_by_itself(service: Service, metric: Metric) -> None:
+    await service.send(*[service.event(page_url=f"/{n}", user_id=f"u{n}") for n in range(4)])
+    document = await service.get("/v1/metrics")
+    narrow = await service.get(metric.path)
+    assert narrow == {"as_of": document["as_of"], metric.name: document[metric.name]}
+
+
+async def test_each_metric_is_in_the_history(service: Service) -> None:
+    await service.send(*[service.event(page_url=f"/{n}", session_id=f"{n}") for n in range(4)])
+    metrics = await service.get("/v1/metrics")
+    [snapshot] = (await service.get("/v1/metrics/history"))["snapshots"]
+    for metric in METRICS:
+        if metric.ranking:
+            del metrics[metric.name][metric.ranking.field]
+    del metrics["comparison"]  # of snapshots, which would hold each other
+    assert snapshot == metrics
+
+
+async def test_a_comparison_is_with_the_snapshots_nearest_to_15_minutes_and_a_day_before(
+    service: Service,
+) -> None:
+    start = service.clock.now
+    for seconds, views in ((0, 1), (240, 2), (86_400 - 905, 3), (86_400 - 870, 4)):
+        service.clock.now = start + timedelta(seconds=seconds)
+        events = [service.event(user_id=f"u{n}", session_id="s") for n in range(views)]
+        assert (await service.send(*events, service.event(page_url="/b"))).status_code == 202
+        await run(service.resources)
+    service.clock.now = start + timedelta(hours=24)
+    await service.send(service.event(page_url="/a"), service.event())
+    comparison = (await service.get("/v1/metrics"))["comparison"]
+    assert comparison == {
+        "previous": {
+            "as_of": "2026-11-23T14:14:55.000Z",
+            "active_users": 4,
+            "page_views": 4,
+            "active_sessions": 3,
+            "pages": {"/": 3, "/b": 1},
+        },
+        "yesterday": {
+            "as_of": "2026-11-22T14:30:00.000Z",
+            "active_users": 2,
+            "page_views": 2,
+            "active_sessions": 1,
+            "pages": {"/": 1, "/b": 1},
+        },
+    }
 
 
 @pytest.mark.parametrize("user_id", ["nobody", "a/b", "$where", "50% \u00fc"])
@@ -145,16 +196,93 @@ async def test_one_user_has_sessions_or_none(service: Service, user_id: str) -> 
         service.event(user_id=user_id),
         service.event(user_id="another", session_id="s3"),
     )
-    assert await service.get(path) == {
-        "as_of": "2026-11-22T14:30:00.000Z",
-        "window_seconds": 300,
-        "user_id": user_id,
-        "sessions": 2,
-        "latest": [
-            {"session_id": "s2", "last_event_at": "2026-11-22T14:29:55.000Z", "events": 1},
-            {"session_id": "s1", "last_event_at": "2026-11-22T14:29:50.000Z", "events": 2},
+    by_query = await service.get("/v1/metrics/active-sessions", params={"user_id": user_id})
+    assert (
+        by_query
+        == await service.get(path)
+        == {
+            "as_of": "2026-11-22T14:30:00.000Z",
+            "window_seconds": 300,
+            "user_id": user_id,
+            "active": True,
+            "last_event_at": "2026-11-22T14:30:00.000Z",
+            "sessions": 2,
+            "latest": [
+                {"session_id": "s2", "last_event_at": "2026-11-22T14:29:55.000Z", "events": 1},
+                {"session_id": "s1", "last_event_at": "2026-11-22T14:29:50.000Z", "events": 2},
+            ],
+        }
+    )
+
+
+@pytest.mark.parametrize("user_id", [".", "..", " ", " padded ", "\u200b"])
+async def test_a_user_whom_no_path_can_name_is_found_by_query(
+    service: Service, user_id: str
+) -> None:
+    await service.send(service.event(user_id=user_id, session_id="s"))
+    answer = await service.get("/v1/metrics/active-sessions", params={"user_id": user_id})
+    assert (answer["user_id"], answer["sessions"]) == (user_id, 1)
+
+
+async def test_a_user_without_a_session_is_told_from_one_who_was_not_seen(service: Service) -> None:
+    path = "/v1/metrics/active-sessions/u"
+    seen = []
+    for event in ({"ago": 300}, {"ago": 299}):
+        await service.send(service.event(user_id="u", **event))
+        answer = await service.get(path)
+        seen.append((answer["sessions"], answer["active"], answer["last_event_at"]))
+    assert seen == [(0, False, None), (0, True, "2026-11-22T14:25:01.000Z")]
+
+
+async def test_minutes_are_whole_and_the_newest_is_running(service: Service) -> None:
+    service.clock.advance(seconds=20)
+    await service.send(
+        service.event(ago=20), service.event(ago=20.001, event_type="x"), service.event(ago=200)
+    )
+    answer = await service.get("/v1/metrics/per-minute", params={"minutes": 4})
+    assert answer == {
+        "as_of": "2026-11-22T14:30:20.000Z",
+        "minutes": [
+            {"minute": f"2026-11-22T14:{minute}:00.000Z"} | counts
+            for minute, counts in (
+                (27, {"events": 1, "page_views": 1, "complete": True}),
+                (28, {"events": 0, "page_views": 0, "complete": True}),
+                (29, {"events": 1, "page_views": 0, "complete": True}),
+                (30, {"events": 1, "page_views": 1, "complete": False}),
+            )
         ],
     }
+    assert len((await service.get("/v1/metrics/per-minute"))["minutes"]) == 30
+
+
+async def test_stored_events_are_read_newest_first_as_they_were_sent(service: Service) -> None:
+    sent = {"session_id": "s", "event_id": "e-1", "properties": {"price": 1.5, "tag": None}}
+    await service.send(service.event(ago=1000, user_id="a"))
+    service.clock.advance(seconds=1)
+    await service.send(service.event(ago=-30, user_id="b", **sent))
+    events = (await service.get("/v1/events"))["events"]
+    basic = {"event_type": "page_view", "page_url": "/"}
+    assert events == [
+        basic
+        | sent
+        | {
+            "timestamp": "2026-11-22T14:30:31.000Z",
+            "received_at": "2026-11-22T14:30:01.000Z",
+            "occurred_at": "2026-11-22T14:30:01.000Z",
+            "late": False,
+            "user_id": "b",
+        },
+        basic
+        | {
+            "timestamp": "2026-11-22T14:13:20.000Z",
+            "received_at": "2026-11-22T14:30:00.000Z",
+            "occurred_at": "2026-11-22T14:13:20.000Z",
+            "late": True,
+            "user_id": "a",
+        },
+    ]
+    for params, expected in (({"limit": 1}, events[:1]), ({"user_id": "a"}, events[1:])):
+        assert (await service.get("/v1/events", params=params))["events"] == expected
 
 
 async def test_many_viewers_share_one_answer_for_at_most_a_second(service: Service) -> None:
@@ -177,6 +305,7 @@ async def test_many_viewers_share_one_answer_for_at_most_a_second(service: Servi
     [
         ("/v1/metrics/page-views", "limit"),
         ("/v1/metrics/active-sessions", "limit"),
+        ("/v1/metrics/per-minute", "minutes"),
     ],
 )
 async def test_a_parameter_out_of_range_is_named(
@@ -194,22 +323,28 @@ async def test_history_holds_stored_snapshots_oldest_first(service: Service) -> 
     for n in range(8):
         await service.send(service.event(user_id=f"u{n}"))
         service.clock.advance(seconds=10)
-        assert await run(service.resources)
-        assert not await run(service.resources)
-        taken.append(due_at(service.clock.now))
+        for _ in range(2):
+            await run(service.resources)
+        taken.append(service.clock.now)
     history = await service.get("/v1/metrics/history", params={"minutes": 1})
     assert [s["active_users"]["count"] for s in history["snapshots"]] == [3, 4, 5, 6, 7, 8]
     assert [s["as_of"] for s in history["snapshots"]] == [
         at.isoformat(timespec="milliseconds").replace("+00:00", "Z") for at in taken[2:]
     ]
-    assert "top" not in history["snapshots"][0]["page_views"]
+    later = await service.get(
+        "/v1/metrics/history", params={"after": history["snapshots"][3]["as_of"]}
+    )
+    assert later["snapshots"] == history["snapshots"][4:]
+    refused = await service.client.get("/v1/metrics/history", params={"after": "yesterday"})
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["code"] == "bad_after"
 
 
 async def test_a_long_history_is_thinned(service: Service) -> None:
-    for n in range(50):
-        await store_snapshot(
-            service.resources.database, service.clock.now - timedelta(seconds=10 * n)
-        )
+    document = await service.resources.metrics.get()
+    for n in range(1, 50):
+        at = service.clock.now - timedelta(seconds=10 * n)
+        await store_snapshot(service.resources.database, document | {"as_of": at})
     snapshots = (await service.get("/v1/metrics/history", params={"minutes": 1440}))["snapshots"]
     assert [s["as_of"][11:19] for s in snapshots] == ["14:23:50", "14:27:50", "14:30:00"]
 

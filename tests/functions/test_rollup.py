@@ -19,16 +19,14 @@ class OverError(Exception):
 @pytest.mark.parametrize(
     ("began", "took", "waited"),
     [
-        (1.2, 0.5, 4.5),  # the arrivals of the next five seconds have settled at 6.2
-        (3.7, 0.5, 2.0),
-        (5.9, 0.1, 0.2),
-        (1.2, 4.9, 0.1),
-        (1.2, 5.0, 0.0),
-        (1.2, 12.0, 0.0),  # the next run catches up, and is not left out
+        (1.2, 0.5, 8.3),  # the next snapshot is due at 10
+        (9.9, 0.1, 0.0),
+        (0.0, 0.1, 9.9),
+        (1.2, 12.0, 0.0),  # the next run is late, and is not left out
     ],
 )
 @pytest.mark.parametrize("failure", [None, AutoReconnect("gone"), ValueError("a defect")])
-async def test_a_run_begins_when_the_next_arrivals_have_settled_or_at_once(
+async def test_a_run_begins_when_the_next_snapshot_is_due_or_at_once(
     service: Service,
     monkeypatch: pytest.MonkeyPatch,
     began: float,

@@ -106,7 +106,7 @@ async def test_processes_share_a_limit_to_the_event(
         RateLimits(
             parse("100/minute"),
             parse("10000/minute"),
-            MongoWindows(Database(mongodb, database.name, 86400).rate_limits, clock),
+            MongoWindows(Database(mongodb, database.name, {}).rate_limits, clock),
         )
         for _ in range(4)
     ]

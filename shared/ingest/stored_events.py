@@ -1,0 +1,57 @@
+"""The newest stored events: for whoever asks whether an event has arrived."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from pydantic import BaseModel, Field
+from pymongo import DESCENDING
+
+from shared.schema import Instant
+from shared.storage.database import MAX_READ_SECONDS, Database, Document, read_deadline
+
+_OURS: Final = {"_id", "receipt"}  # fields of the document that no client has sent
+
+
+class StoredEvent(BaseModel):
+    """One event as it is stored: what the client sent, and what the service knows of it."""
+
+    received_at: Instant
+    occurred_at: Instant = Field(description="the earlier of timestamp and received_at")
+    late: bool = Field(description="older than every window when it arrived")
+    timestamp: Instant
+    user_id: str
+    event_type: str
+    page_url: str
+    session_id: str | None = None
+    event_id: str | None = None
+    properties: dict[str, Any] | None = None
+
+
+class StoredEvents(BaseModel):
+    """`GET /v1/events`: the newest stored events first."""
+
+    as_of: Instant
+    events: list[StoredEvent]
+
+
+async def newest_events(
+    database: Database, at: datetime, limit: int, user_id: str | None
+) -> StoredEvents:
+    """Read the newest events by arrival, of one user or of all."""
+    query = {} if user_id is None else {"user_id": {"$eq": user_id}}
+    hint = "received_at_ttl" if user_id is None else "user_id_occurred_at"
+    async with read_deadline():
+        found = (
+            await database.events.find(query, hint=hint, max_time_ms=MAX_READ_SECONDS * 1000)
+            .sort([("received_at", DESCENDING)])
+            .limit(limit)
+            .to_list(limit)
+        )
+    return StoredEvents(as_of=at, events=[_shown(document) for document in found])
+
+
+def _shown(document: Document) -> StoredEvent:
+    fields = {"late": False} | {n: value for n, value in document.items() if n not in _OURS}
+    if isinstance(document["_id"], str):
+        fields["event_id"] = document["_id"]
+    return StoredEvent(**fields)

@@ -1,0 +1,30 @@
+"""Active users: distinct users with any event in the last 5 minutes."""
+
+from typing import Final
+
+from pydantic import BaseModel
+
+from shared.metrics.engine.source import Found, Metric, Read, number
+from shared.metrics.sessions import USERS
+from shared.windows import ACTIVE, seconds
+
+
+class ActiveUsers(BaseModel):
+    """Distinct users with any event in the window."""
+
+    window_seconds: int
+    count: int
+
+
+def _answer(found: Found) -> ActiveUsers:
+    return ActiveUsers(window_seconds=seconds(ACTIVE), count=number(found["users"], "n"))
+
+
+ACTIVE_USERS: Final = Metric(
+    name="active_users",
+    summary="Distinct users in the last 5 minutes",
+    model=ActiveUsers,
+    totals=ActiveUsers,
+    reads={"users": Read(USERS, [{"$count": "n"}])},
+    answer=_answer,
+)

@@ -1,0 +1,52 @@
+"""Arrivals: events accepted in the last minute, and when the newest came."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from pydantic import BaseModel, Field
+
+from shared.metrics.engine.source import Found, Metric, Pipeline, Read, Source, number
+from shared.metrics.engine.steps import arrivals_of
+from shared.schema import Instant
+from shared.windows import seconds
+
+_WINDOW: Final = timedelta(minutes=1)
+
+
+class Arrivals(BaseModel):
+    """Accepted events by arrival in the window."""
+
+    window_seconds: int
+    count: int
+    last_at: Instant | None = Field(description="when the newest arrived; null: none is stored")
+
+
+def _newest(at: datetime) -> Pipeline:
+    return [
+        {"$match": {"received_at": {"$lte": at}}},
+        {"$sort": {"received_at": -1}},
+        {"$limit": 1},
+        {"$project": {"_id": 0, "received_at": 1}},
+    ]
+
+
+def _answer(found: Found) -> Arrivals:
+    newest = found["newest"]
+    return Arrivals(
+        window_seconds=seconds(_WINDOW),
+        count=number(found["arrived"], "n"),
+        last_at=newest[0]["received_at"] if newest else None,
+    )
+
+
+ARRIVALS: Final = Metric(
+    name="arrivals",
+    summary="Events accepted in the last minute, and when the newest arrived",
+    model=Arrivals,
+    totals=Arrivals,
+    reads={
+        "arrived": Read(arrivals_of(_WINDOW), [{"$match": {}}]),
+        "newest": Read(Source("events", _newest), [{"$match": {}}]),
+    },
+    answer=_answer,
+)

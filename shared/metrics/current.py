@@ -1,0 +1,128 @@
+"""One tick for all who ask at the same time, in this process and in others."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+from pydantic import ValidationError
+
+from shared.clock import MAX_SKEW, Clock
+from shared.metrics.engine.tick import Ticker
+from shared.metrics.registry import METRICS, SHAPE, Metrics
+from shared.metrics.snapshots import due_at, store_snapshot
+from shared.storage.database import (
+    MAX_READ_SECONDS,
+    Database,
+    Document,
+    read_deadline,
+    written,
+)
+from shared.storage.leases import Lease
+
+FRESH_FOR: Final = timedelta(seconds=1)
+_TERM: Final = timedelta(seconds=3)  # for so long nobody ticks after a holder was killed
+_POLL: Final = 0.02  # seconds
+
+_Result = TypeVar("_Result")
+
+
+class RebuildingError(Exception):
+    """The rollups are being rebuilt and are not ready yet: `done` of `steps`."""
+
+    def __init__(self, done: int, steps: int) -> None:
+        super().__init__(f"{done} of {steps} steps of the window are counted")
+
+
+class CurrentMetrics:
+    """The metrics at most one second old."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._lease = Lease(database.leases, "tick", _TERM, clock)
+        self._ticker = Ticker(database, METRICS)
+        self._latest: Document | None = None
+        self._refreshing: asyncio.Task[None] | None = None
+        self._progress = (0, 0)
+        self._stored: datetime | None = None
+
+    async def get(self) -> Document:
+        """Return the document with an `as_of` at most a second before this call.
+
+        Raise `RebuildingError` where that takes longer than a read may.
+        """
+        asked_at = self._clock()
+        try:
+            async with asyncio.timeout(MAX_READ_SECONDS):
+                while not (self._latest and self._is_fresh(self._latest, asked_at)):
+                    if self._refreshing is None:
+                        self._refreshing = asyncio.create_task(self._refresh(asked_at))
+                    await asyncio.shield(self._refreshing)
+        except TimeoutError:
+            raise RebuildingError(*self._progress) from None
+        return self._latest
+
+    async def rebuild(self, reach: timedelta) -> None:
+        """Make whatever step is missing of those that began in the last `reach`."""
+        await self._alone(lambda: self._ticker.keep_steps(self._clock(), reach, self._tell))
+
+    async def close(self) -> None:
+        """Leave off what is being computed."""
+        if self._refreshing:
+            self._refreshing.cancel()
+            await asyncio.wait([self._refreshing])
+
+    def _is_fresh(self, document: Document, asked_at: datetime) -> bool:
+        as_of: datetime = document["as_of"]
+        return asked_at - FRESH_FOR < as_of <= self._clock() + MAX_SKEW
+
+    async def _refresh(self, asked_at: datetime) -> None:
+        """Tick, or wait for the process that does and take what it has stored."""
+        try:
+            await self._alone(self._tick, lambda: self._adopt(asked_at))
+        finally:
+            self._refreshing = None
+
+    async def _alone(
+        self,
+        work: Callable[[], Awaitable[_Result]],
+        is_done: Callable[[], Awaitable[bool]] | None = None,
+    ) -> None:
+        """Do `work` with the lease, unless another process has done it while we waited."""
+        while not await self._lease.take():
+            await asyncio.sleep(_POLL)
+            if is_done and await is_done():
+                return
+        async with self._lease.renewed():
+            if not (is_done and await is_done()):  # the last holder may have finished just now
+                await work()
+
+    async def _tick(self) -> None:
+        document = await self._ticker.tick(self._clock(), self._tell)
+        if not await self._lease.keep():
+            return  # another process has moved the rollups on: what we read may be neither's
+        self._latest = document
+        stored = document | {"_id": SHAPE}
+        await written(
+            lambda: self._database.latest.replace_one({"_id": SHAPE}, stored, upsert=True)
+        )
+        if due_at(document["as_of"]) != self._stored:
+            await store_snapshot(self._database, document)
+            self._stored = due_at(document["as_of"])
+
+    def _tell(self, done: int, steps: int) -> None:
+        self._progress = (done, steps)
+
+    async def _adopt(self, asked_at: datetime) -> bool:
+        """Take what another process has stored, if it is ours to read and fresh."""
+        async with read_deadline():
+            found = await self._database.latest.find_one({"_id": SHAPE}, {"_id": 0})
+        try:
+            document = Metrics.model_validate(found).model_dump()
+        except ValidationError:  # nothing, or not what this release stores
+            return False
+        if not self._is_fresh(document, asked_at):
+            return False
+        self._latest = document
+        return True

@@ -1,0 +1,131 @@
+"""Last seen: one document a key, with the last times that something happened.
+
+Brought up to date by an upsert of what arrived since its watermark. Each time is kept by `$max`,
+so that writing a stretch of arrivals twice changes nothing. TTL deletes what its window has
+passed; every reader filters by time all the same.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+from pymongo import IndexModel
+
+from shared.metrics.engine.source import EPOCH, Pipeline, Source, fingerprint
+from shared.storage.database import Database, Document, read_deadline, run_to_end, ttl, written
+
+MAX_UPSERTED: Final = 50_000  # events at once: 2 s of mongod, and that much is kept
+_WATERMARK: Final = 0  # its _id; those of keys are strings
+
+# A user's session, as one string: an `_id` that is a document takes a third more to upsert. No id
+# has a line break in it; an event without a session keeps its user seen under the bare id.
+SESSION: Final[Document] = {
+    "$cond": [
+        {"$ifNull": ["$session_id", False]},
+        {"$concat": ["$user_id", "\n", "$session_id"]},
+        "$user_id",
+    ]
+}
+
+
+@dataclass(frozen=True, eq=False)
+class LastSeen:
+    """What is remembered by key of the events that `match`, for as long as `window`.
+
+    `times` are expressions over an event, each a time or null; of each the latest is kept.
+    `constants` are accumulators of what is the same in all events of a key.
+    """
+
+    name: str
+    window: timedelta
+    times: Mapping[str, Any] = field(default_factory=dict)
+    key: Document = field(default_factory=lambda: SESSION)
+    match: Document = field(default_factory=dict)
+    constants: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def collection(self) -> str:
+        """Return the name of the collection, which tells what is written into it."""
+        return f"{self.name}_{fingerprint(self.upsert(EPOCH, EPOCH, EPOCH))}"
+
+    @property
+    def indexes(self) -> list[IndexModel]:
+        """Return what deletes documents when their window has passed."""
+        return [ttl("last_event_at", int(self.window.total_seconds()))]
+
+    def upsert(self, since: datetime, until: datetime, at: datetime) -> Pipeline:
+        """Return the stages, on `events`, for what arrived in `(since, until]`."""
+        arrived = {"received_at": {"$gt": since, "$lte": until}}
+        times = {name: {"$max": time} for name, time in self._times.items()}
+        return [
+            {"$match": arrived | {"occurred_at": {"$gt": at - self.window}} | self.match},
+            {"$group": {"_id": self.key, **times, **self.constants}},
+        ]
+
+    def source(self, *stages: Document) -> Source:
+        """Return what metrics read: the documents seen in the window, with `stages` after them."""
+
+        def seen(at: datetime) -> Pipeline:
+            window = {"$gt": at - self.window, "$lte": at}
+            return [{"$match": {"last_event_at": window}}, *stages]
+
+        # By a scan of the collection, which holds little else: the index costs a fetch for each.
+        return Source(self.collection, seen, hint={"$natural": 1}, rollup=self)
+
+    @property
+    def _times(self) -> Mapping[str, Any]:
+        return {"last_event_at": "$occurred_at", **self.times}
+
+    def _merge(self) -> Document:
+        latest = {name: {"$max": [f"${name}", f"$$new.{name}"]} for name in self._times}
+        return {"$merge": {"into": self.collection, "whenMatched": [{"$set": latest}]}}
+
+    async def catch_up(
+        self, database: Database, ends: Sequence[tuple[datetime, int]], now: datetime
+    ) -> None:
+        """Upsert what arrived from the watermark to `now`, in pieces of so many events."""
+        collection = database.collection(self.collection)
+        since = max(await self._watermark(database) or now - self.window, now - self.window)
+        for until in _pieces(since, ends, now):
+            pipeline = [*self.upsert(since, until, now), self._merge()]
+            await run_to_end(database.events, pipeline)
+            mark = partial(collection.replace_one, {"_id": _WATERMARK}, {"up_to": until})
+            await written(partial(mark, upsert=True))
+            since = until
+
+    async def move_back(self, database: Database, to: datetime) -> None:
+        """Have everything that arrived after `to` upserted once more, at the next `catch_up`."""
+        await written(
+            lambda: database.collection(self.collection).update_one(
+                {"_id": _WATERMARK}, {"$min": {"up_to": to}}
+            )
+        )
+
+    async def _watermark(self, database: Database) -> datetime | None:
+        """Return up to when arrivals are in; None, with nothing left of them, where none is known.
+
+        A watermark that cannot be read was written by somebody else, and so were the documents.
+        """
+        collection = database.collection(self.collection)
+        async with read_deadline():
+            found = await collection.find_one({"_id": _WATERMARK})
+        up_to = (found or {}).get("up_to")
+        if isinstance(up_to, datetime):
+            return up_to
+        await written(lambda: collection.delete_many({}))
+        return None
+
+
+def _pieces(since: datetime, ends: Sequence[tuple[datetime, int]], now: datetime) -> list[datetime]:
+    """Return where to stop on the way from `since` to `now`: each piece upserts so many events."""
+    stops: list[datetime] = []
+    upserted = 0
+    for end, events in ends:
+        if since < end < now:
+            upserted += events
+            if upserted >= MAX_UPSERTED:
+                stops.append(end)
+                upserted = 0
+    return [*stops, now]

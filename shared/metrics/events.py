@@ -1,0 +1,74 @@
+"""Events by type in the last 15 minutes; late and refused ones by their arrival."""
+
+from datetime import datetime
+from typing import Final
+
+from pydantic import BaseModel, Field
+
+from shared.metrics.engine.source import (
+    MAX_LISTED,
+    Found,
+    Metric,
+    Pipeline,
+    Read,
+    Source,
+    number,
+    within,
+)
+from shared.metrics.engine.steps import COUNTS
+from shared.windows import VIEWS, seconds
+
+
+class EventCounts(BaseModel):
+    """Events by type in the window; `late` and `rejected` count by arrival.
+
+    `by_type` names the 100 most frequent types; `total` and `types` count them all.
+    """
+
+    window_seconds: int
+    total: int
+    types: int = Field(description="distinct types")
+    by_type: dict[str, int]
+    late: int
+    rejected: int
+
+
+def _late(at: datetime) -> Pipeline:
+    return [{"$match": {"late": True, "received_at": within(at, VIEWS)}}]
+
+
+def _rejected(at: datetime) -> Pipeline:
+    return [{"$match": {"rejected_at": within(at, VIEWS)}}]
+
+
+def _answer(found: Found) -> EventCounts:
+    return EventCounts(
+        window_seconds=seconds(VIEWS),
+        total=number(found["total"], "n"),
+        types=number(found["total"], "types"),
+        by_type={row["_id"]: row["n"] for row in found["by_type"]},
+        late=number(found["late"], "n"),
+        rejected=number(found["rejected"], "n"),
+    )
+
+
+_OF_TYPE: Final = {"$group": {"_id": "$_id.t", "n": {"$sum": "$n"}}}
+
+EVENTS: Final = Metric(
+    name="events",
+    summary="Events by type in the last 15 minutes, with late and refused ones",
+    model=EventCounts,
+    totals=EventCounts,
+    reads={
+        "by_type": Read(COUNTS, [_OF_TYPE, {"$sort": {"n": -1, "_id": 1}}, {"$limit": MAX_LISTED}]),
+        "total": Read(
+            COUNTS,
+            [_OF_TYPE, {"$group": {"_id": None, "n": {"$sum": "$n"}, "types": {"$sum": 1}}}],
+        ),
+        "late": Read(Source("events", _late), [{"$count": "n"}]),
+        "rejected": Read(
+            Source("rejections", _rejected), [{"$group": {"_id": None, "n": {"$sum": "$count"}}}]
+        ),
+    },
+    answer=_answer,
+)

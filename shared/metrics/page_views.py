@@ -1,0 +1,59 @@
+"""Page views by URL: events of type `page_view` in the last 15 minutes, by `page_url` as sent."""
+
+from typing import Final
+
+from pydantic import BaseModel, Field
+
+from shared.metrics.engine.source import MAX_LISTED, Found, Metric, Ranking, Read, number
+from shared.metrics.engine.steps import COUNTS
+from shared.schema import PAGE_VIEW
+from shared.windows import VIEWS, seconds
+
+
+class PageViewTotals(BaseModel):
+    """`PageViews` without its ranking."""
+
+    window_seconds: int
+    total: int
+    pages: int = Field(description="distinct pages viewed")
+
+
+class PageCount(BaseModel):
+    """How often one page was viewed."""
+
+    page_url: str
+    views: int
+
+
+class PageViews(PageViewTotals):
+    """Views of pages in the window; `top` is most viewed first, ties by URL."""
+
+    top: list[PageCount]
+
+
+def _answer(found: Found) -> PageViews:
+    return PageViews(
+        window_seconds=seconds(VIEWS),
+        total=number(found["total"], "views"),
+        pages=number(found["total"], "pages"),
+        top=[PageCount(page_url=row["_id"]["p"], views=row["n"]) for row in found["top"]],
+    )
+
+
+_VIEWED: Final = {"$match": {"_id.t": PAGE_VIEW}}
+
+PAGE_VIEWS: Final = Metric(
+    name="page_views",
+    summary="Page views by URL in the last 15 minutes, most viewed first",
+    model=PageViews,
+    totals=PageViewTotals,
+    ranking=Ranking("top", shown=5),
+    reads={
+        "top": Read(COUNTS, [_VIEWED, {"$sort": {"n": -1, "_id.p": 1}}, {"$limit": MAX_LISTED}]),
+        "total": Read(
+            COUNTS,
+            [_VIEWED, {"$group": {"_id": None, "views": {"$sum": "$n"}, "pages": {"$sum": 1}}}],
+        ),
+    },
+    answer=_answer,
+)

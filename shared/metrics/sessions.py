@@ -1,0 +1,19 @@
+"""What active users and active sessions are read from: sessions last seen in the last 5 minutes."""
+
+from typing import Final
+
+from shared.metrics.engine.last_seen import LastSeen
+from shared.windows import ACTIVE
+
+SESSIONS: Final = LastSeen(
+    "last_seen",
+    window=ACTIVE,
+    constants={
+        "user_id": {"$first": "$user_id"},
+        # Of an event without a session: its user is active, and has no session more.
+        "sessions": {"$max": {"$cond": [{"$ifNull": ["$session_id", False]}, 1, 0]}},
+    },
+)
+
+# `{"_id": user_id, "sessions": 3}` for every user who was seen.
+USERS: Final = SESSIONS.source({"$group": {"_id": "$user_id", "sessions": {"$sum": "$sessions"}}})
