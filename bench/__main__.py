@@ -2,14 +2,14 @@
 
 import sys
 
-from bench import ingest, reads, sustained
+from bench import ingest, sustained, ticks
 
 MEASUREMENTS = {
     "single": ingest.single_events,
     "batches": ingest.batches,
     "paced": ingest.paced,
     "flood": ingest.flood,
-    "reads": reads.uncached,
+    "ticks": ticks.ticks,
     "sustained": sustained.sustained,
 }
 

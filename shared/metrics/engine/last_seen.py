@@ -16,7 +16,7 @@ from pymongo import IndexModel
 from shared.metrics.engine.source import EPOCH, Pipeline, Source, fingerprint
 from shared.storage.database import Database, Document, read_deadline, run_to_end, ttl, written
 
-MAX_UPSERTED: Final = 50_000  # events at once: 2 s of mongod, and that much is kept
+MAX_UPSERTED: Final = 100_000  # events at once: 4 s of mongod, and that much is kept
 _WATERMARK: Final = 0  # its _id; those of keys are strings
 
 # A user's session, as one string: an `_id` that is a document takes a third more to upsert. No id

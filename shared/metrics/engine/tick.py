@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from shared.clock import MAX_SKEW
-from shared.metrics.engine.source import Found, Metric, Read, Rollup, Source
+from shared.metrics.engine.source import Found, Metric, Rollup, Source
 from shared.metrics.engine.steps import STEP, Head, Steps, step_of
 from shared.storage.database import Database, Document, all_of
 from shared.windows import VIEWS
@@ -46,9 +46,15 @@ class Ticker:
         """
         heads = await self.keep_steps(now, VIEWS, progress)
         at = heads[-1].until
-        ends = [(head.until, head.events) for head in heads]
-        await asyncio.gather(*[r.catch_up(self._database, ends, at) for r in self._rollups])
-        return {"as_of": at} | await self._read(at)
+        kept = [*self._rollups, None]  # None: what is read from the steps and from raw documents
+        found: dict[str, list[Document]] = {}
+        for some in await asyncio.gather(*[self._read(rollup, heads, at) for rollup in kept]):
+            found |= some
+        document: Document = {"as_of": at}
+        for metric in self._metrics:
+            mine = {name: found[f"{metric.name}_{name}"] for name in metric.reads}
+            document[metric.name] = metric.answer(mine).model_dump()
+        return document
 
     async def keep_steps(
         self, now: datetime, reach: timedelta, progress: Progress = lambda _done, _of: None
@@ -84,7 +90,8 @@ class Ticker:
         recent = heads[-1].until - VERIFIED
         newest = [head for head in heads if head.until > recent]
         older = self._in_turn([head for head in heads if head.until <= recent])
-        return await self._steps.missed(newest) | await self._steps.missed(older)
+        some, others = await asyncio.gather(*map(self._steps.missed, (newest, older)))
+        return some | others
 
     def _in_turn(self, older: Sequence[Head]) -> list[Head]:
         """Take the next ones going back from the newest, `AUDITED` events of them."""
@@ -96,26 +103,23 @@ class Ticker:
         self._audited_from = taken[0].step if taken else None
         return taken
 
-    async def _read(self, at: datetime) -> Document:
-        """Read each source once for all of its metrics."""
-        sources: dict[Source, dict[str, Read]] = {}
+    async def _read(self, rollup: Rollup | None, heads: Sequence[Head], at: datetime) -> Found:
+        """Bring a rollup up to date, and read what is read from it, once for all metrics."""
+        if rollup:
+            ends = [(head.until, head.events) for head in heads]
+            await rollup.catch_up(self._database, ends, at)
+        sources: dict[Source, dict[str, list[Document]]] = {}
         for metric in self._metrics:
             for name, read in metric.reads.items():
-                sources.setdefault(read.source, {})[f"{metric.name}_{name}"] = read
-        found: dict[str, list[Document]] = {}
-        for some in await asyncio.gather(
-            *[self._read_source(s, r, at) for s, r in sources.items()]
-        ):
-            found |= some
+                if read.source.rollup is rollup:
+                    sources.setdefault(read.source, {})[f"{metric.name}_{name}"] = read.stages
+        reading = [self._read_source(source, facets, at) for source, facets in sources.items()]
         return {
-            metric.name: metric.answer(
-                {name: found[f"{metric.name}_{name}"] for name in metric.reads}
-            ).model_dump()
-            for metric in self._metrics
+            name: rows for some in await asyncio.gather(*reading) for name, rows in some.items()
         }
 
-    async def _read_source(self, source: Source, reads: dict[str, Read], at: datetime) -> Found:
+    async def _read_source(self, source: Source, facets: Found, at: datetime) -> Found:
         collection = self._database.collection(source.collection)
-        facets = {"$facet": {name: read.stages for name, read in reads.items()}}
-        [found] = await all_of(collection, [*source.stages(at), facets], hint=source.hint)
+        pipeline = [*source.stages(at), {"$facet": facets}]
+        [found] = await all_of(collection, pipeline, hint=source.hint)
         return found
