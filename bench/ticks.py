@@ -30,6 +30,7 @@ WATCHED: Final = 15  # ticks, one a second
 UNWATCHED: Final = 4  # ticks, one every ten seconds
 PLAIN: Final = 1_000  # events a second up to which plain pipelines are tried
 Event = tuple[str, str]  # user, session
+Plain = pymongo.database.Database[Document]
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ def _same(ours: dict[str, Any], reference: dict[str, Any]) -> None:
 
 
 def _fill(
-    database: Any, scenario: Scenario, chance: random.Random, begin: float, end: float
+    database: Plain, scenario: Scenario, chance: random.Random, begin: float, end: float
 ) -> None:
     documents = []
     for n in range(round((end - begin) * scenario.rate)):

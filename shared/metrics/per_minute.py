@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from shared.metrics.current import CurrentMetrics
 from shared.metrics.engine import steps
-from shared.metrics.engine.source import Pipeline
+from shared.metrics.engine.source import Pipeline, number
 from shared.schema import Instant
 from shared.storage.database import Database, all_of
 
@@ -59,7 +59,7 @@ async def read_per_minute(database: Database, current: CurrentMetrics, minutes: 
     first = _minute_of(now) - reach + _MINUTE
     collection = database.collection(steps.COLLECTION)
     [found] = await all_of(collection, _minutes(first))
-    if found["steps"][0]["n"] < (now - steps.step_of(first)) / steps.STEP:
+    if number(found["steps"], "n") < (now - steps.step_of(first)) / steps.STEP:
         await current.rebuild(now - first)
         [found] = await all_of(collection, _minutes(first))
     at = found["steps"][0]["at"]
