@@ -160,9 +160,10 @@ async def test_an_event_that_lands_between_any_two_operations_of_a_tick_is_count
         events = client[database.name].events
         clock = FakeClock()
         clock.advance(seconds=2.5)
-        for number in range(22):
+        for number in range(17):
+            clock.advance(milliseconds=300)
             await arrive(database, clock.now, [event(age=0, user_id=f"u{number}")])
-            clock.advance(seconds=1)
+            clock.advance(milliseconds=700)
             arrived = clock.now - timedelta(seconds=ago)
             late = [event(age=1, user_id=f"late {number}", session_id=f"late {number}")]
 
@@ -180,9 +181,10 @@ async def test_a_tick_that_dies_at_any_operation_leaves_nothing_wrong(database: 
     clock.advance(seconds=2.5)
     for number in range(40):
         late = [event(age=1, user_id=f"late {number}", session_id=f"late {number}")]
+        clock.advance(milliseconds=400)
         await arrive(database, clock.now, [event(age=0, user_id=f"u{number}")])
         await arrive(database, clock.now - timedelta(seconds=6), late)
-        clock.advance(milliseconds=900)
+        clock.advance(milliseconds=500)
         with suppress(KilledError):
             await tick(dying(database, number), clock.now)
         clock.advance(milliseconds=900)

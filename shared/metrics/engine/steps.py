@@ -212,11 +212,13 @@ class Steps:
         lacking = {h.step: await self.arrivals(h.step, h.until) - h.events for h in heads}
         return {step: events for step, events in lacking.items() if events}
 
-    async def make(self, step: datetime, now: datetime) -> Head:
-        """Make a step anew from what has arrived by `now`: its rows, and then its head."""
-        until = min(step + STEP, now)
+    async def make_rows(self, step: datetime, until: datetime, now: datetime) -> None:
+        """Count anew what arrived in `(step, until]`."""
         merge = {"$merge": {"into": COLLECTION, "whenMatched": _KEEP_LATER}}
         await run_to_end(self._events, [*rows_of(step, until, now), merge])
+
+    async def make_head(self, step: datetime, until: datetime) -> Head:
+        """Publish a step: say what its rows were made from."""
         [made] = await all_of(self._steps, head_of(step)) or [{"events": 0, "minutes": []}]
         head = made | {"_id": step, "until": until, "expires_at": step + _HEADS_KEPT}
         await written(lambda: self._steps.replace_one({"_id": step}, head, upsert=True))

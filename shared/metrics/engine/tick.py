@@ -68,10 +68,11 @@ class Ticker:
         heads, useless = await self._steps.heads(first, now + MAX_SKEW)
         now = max([now, *[head.until for head in heads.values()]])
         steps = [first + n * STEP for n in range(-((first - now) // STEP))]
-        missed = await self._verify([heads[step] for step in steps if step in heads])
+        closed = [heads[step] for step in steps if step in heads and heads[step].is_closed]
+        missed = await self._verify(closed)
         wrong = [step for step in steps if step not in heads or step in missed]
         if wrong:
-            await asyncio.gather(*[r.move_back(self._database, wrong[0]) for r in self._rollups])
+            await self._move_back(wrong[0])
         shrunk = [step for step, events in missed.items() if events < 0]
         if useless or shrunk:
             await self._steps.forget([*useless, *shrunk])
@@ -79,9 +80,24 @@ class Ticker:
         for done in range(0, len(todo), _AT_ONCE):
             progress(done, len(todo))
             some = todo[done : done + _AT_ONCE]
-            for head in await asyncio.gather(*[self._steps.make(step, now) for step in some]):
+            made = [self._make(step, now, None if step in wrong else heads[step]) for step in some]
+            for head in await asyncio.gather(*made):
                 heads[head.step] = head
         return [heads[step] for step in steps]
+
+    async def _make(self, step: datetime, now: datetime, was: Head | None) -> Head:
+        """Make a step anew. What landed in the part that was already caught up is caught up again.
+
+        So that is counted after the rows are made, and before the head says that they have it.
+        """
+        until = min(step + STEP, now)
+        await self._steps.make_rows(step, until, now)
+        if was and await self._steps.missed([was]):
+            await self._move_back(step)
+        return await self._steps.make_head(step, until)
+
+    async def _move_back(self, to: datetime) -> None:
+        await asyncio.gather(*[rollup.move_back(self._database, to) for rollup in self._rollups])
 
     async def _verify(self, heads: Sequence[Head]) -> dict[datetime, int]:
         """Return by how much heads are wrong: of the newest, and in turn of some older ones."""
