@@ -7,11 +7,12 @@ most, whatever is sent). Refusals beyond that are summed up by reason, once a se
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import groupby, islice
 from typing import Final
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 from pymongo import DESCENDING
 from pymongo.errors import PyMongoError
 
@@ -23,17 +24,22 @@ from shared.storage.database import Collection, Database, Document, read_deadlin
 BURST: Final = 2000
 PER_SECOND: Final = 50
 _SUM_EVERY: Final = 1.0  # seconds
+_MAX_READ: Final = 2000  # documents looked at for one answer
 
 
 class Rejection(BaseModel):
-    """A refused event. `event` is what was sent, as JSON text, cut short when long."""
+    """Events refused in a row for one reason, the newest of them in full.
+
+    `event` is what was sent, as JSON text, cut short when long.
+    """
 
     rejected_at: Instant
+    first_rejected_at: Instant = Field(description="of the oldest in the row")
     code: str
     pointer: str
     detail: str
     event: str | None
-    count: int = Field(description="1; more where a flood of refusals was summed up")
+    count: int = Field(description="how many were refused in the row")
 
 
 class Rejections(BaseModel):
@@ -124,14 +130,27 @@ def _sum_document(code: str, count: int, rejected_at: datetime) -> Document:
 
 
 async def newest_rejections(database: Database, at: datetime, limit: int) -> Rejections:
-    """Read the newest refused events."""
+    """Read the newest refused events; those in a row with one code and pointer are one entry."""
     async with read_deadline():
         found = (
             await database.rejections.find({}, {"_id": 0})
             .sort([("rejected_at", DESCENDING), ("_id", DESCENDING)])
-            .limit(limit)
-            .to_list(limit)
+            .limit(_MAX_READ)
+            .to_list(_MAX_READ)
         )
-    return Rejections(
-        as_of=at, rejections=[Rejection.model_validate(document) for document in found]
-    )
+    rows = groupby(filter(None, map(_readable, found)), lambda one: (one.code, one.pointer))
+    return Rejections(as_of=at, rejections=[_joined(row) for _, row in islice(rows, limit)])
+
+
+def _readable(document: Document) -> Rejection | None:
+    try:
+        return Rejection(first_rejected_at=document["rejected_at"], **document)
+    except (KeyError, TypeError, ValidationError):  # another release's
+        return None
+
+
+def _joined(row: Iterable[Rejection]) -> Rejection:
+    newest, *others = row
+    newest.count += sum(one.count for one in others)
+    newest.first_rejected_at = others[-1].rejected_at if others else newest.rejected_at
+    return newest

@@ -31,10 +31,22 @@ def routes_of(name: str) -> set[str]:
 WEB_FUNCTIONS = sorted(name for name in FUNCTIONS if routes_of(name))
 
 
+def is_sent(path: str, route: str) -> bool:
+    """Return whether the gateway sends a path to a route; `{path}` stands for the whole rest."""
+    fixed, rest, _ = route.partition("{")
+    return path.startswith(fixed) if rest else path == route
+
+
 @pytest.mark.parametrize("name", WEB_FUNCTIONS)
 def test_the_gateway_sends_each_function_the_routes_it_serves(name: str) -> None:
     module = importlib.import_module(FUNCTIONS[name]["handler"].rpartition(".")[0])
-    assert routes_of(name) == {it.path_format for it in module.routes if isinstance(it, Route)}
+    served = {it.path_format for it in module.routes if isinstance(it, Route)}
+    for path in served:
+        assert any(is_sent(path, route) for route in routes_of(name)), path
+        others = [other for other in WEB_FUNCTIONS if other != name]
+        assert not any(is_sent(path, route) for other in others for route in routes_of(other))
+    for route in routes_of(name):
+        assert any(is_sent(path, route) for path in served), route
 
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))
@@ -45,9 +57,8 @@ def test_every_handler_exists(name: str) -> None:
 
 def test_every_operation_of_the_api_has_a_route() -> None:
     routed = set().union(*map(routes_of, WEB_FUNCTIONS))
-    described = {it.path for it in OPERATIONS}
-    assert routed - described == {"/assets/{path}"}
-    assert described <= routed
+    for operation in OPERATIONS:
+        assert any(is_sent(operation.path, route) for route in routed), operation.path
 
 
 def test_the_gateway_and_the_application_allow_the_same_origins_to_do_the_same() -> None:

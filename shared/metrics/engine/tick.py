@@ -1,15 +1,19 @@
 """The tick: verify the steps, make anew what is wrong, catch up, read."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from shared.clock import MAX_SKEW
 from shared.metrics.engine.source import Found, Metric, Rollup, Source
-from shared.metrics.engine.steps import STEP, Head, Steps, step_of
-from shared.storage.database import Database, Document, all_of
+from shared.metrics.engine.steps import COLLECTION, STEP, Head, Steps, step_of
+from shared.storage.database import Database, Document, all_of, written
 from shared.windows import VIEWS
+
+_LOG: Final = logging.getLogger("footfall.metrics")
 
 # An append is answered within 15 s of its arrival (`event_log`): an event lands by then, or was
 # never acknowledged. The steps of the last 20 s are verified at each tick.
@@ -43,7 +47,17 @@ class Ticker:
         """Return `as_of` and what every metric is then, by name.
 
         `as_of` is `now`, or a little later where a process whose clock runs ahead ticked before.
+        Rollups that no metric can make sense of were not written by this release: they go.
         """
+        try:
+            return await self._tick(now, progress)
+        except ValueError:
+            _LOG.warning("the rollups are not readable: they are deleted and rebuilt")
+            for name in (COLLECTION, *[rollup.collection for rollup in self._rollups]):
+                await written(partial(self._database.collection(name).delete_many, {}))
+            return await self._tick(now, progress)
+
+    async def _tick(self, now: datetime, progress: Progress) -> Document:
         heads = await self.keep_steps(now, VIEWS, progress)
         at = heads[-1].until
         kept = [*self._rollups, None]  # None: what is read from the steps and from raw documents

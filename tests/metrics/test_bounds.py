@@ -1,0 +1,124 @@
+"""Windows with more in them than one document, one pipeline or one read may hold."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import islice
+from typing import Any
+
+import pytest
+
+from shared.metrics import current
+from shared.metrics.current import CurrentMetrics, RebuildingError
+from shared.metrics.engine import last_seen, steps
+from shared.metrics.engine.steps import STEP
+from shared.metrics.sessions import SESSIONS
+from shared.storage.database import Database
+from tests.arrivals import arrive, assert_exact, event, stored, tapped, tick
+from tests.conftest import FakeClock
+
+pytestmark = pytest.mark.anyio
+
+WIDE = "\U0001f6d2"  # four bytes
+LONG_ID = WIDE * 120
+LONG_URL = "/" + WIDE * 2000  # 8 KB
+
+
+async def arrive_many(database: Database, clock: FakeClock, events: Iterator[Any]) -> None:
+    while some := list(islice(events, 5000)):
+        await database.events.insert_many(stored(clock.now, some), ordered=False)
+
+
+@pytest.mark.parametrize(
+    ("events", "pages", "users", "sessions"),
+    [
+        ((event(age=1, session_id=f"{n}") for n in range(60_000)), 1, 1, 60_000),
+        ((event(age=1, page_url=f"/{n}") for n in range(100_000)), 100_000, 1, 1),
+        ((event(age=1, page_url=f"{LONG_URL}{n}") for n in range(5_000)), 5_000, 1, 1),
+        (
+            (
+                event(age=1, user_id=f"{LONG_ID}{n}", session_id=f"{LONG_ID}{n}")
+                for n in range(9_000)
+            ),
+            1,
+            9_000,
+            9_000,
+        ),
+    ],
+    ids=["sessions of one user", "pages", "pages of 8 KB", "ids of 128 four-byte characters"],
+)
+async def test_what_one_document_could_not_hold_is_counted(
+    database: Database, events: Iterator[Any], pages: int, users: int, sessions: int
+) -> None:
+    clock = FakeClock()
+    await arrive_many(database, clock, events)
+    clock.advance(seconds=1)
+    document = await tick(database, clock.now)
+    assert document["page_views"]["pages"] == pages
+    assert document["active_users"]["count"] == users
+    assert document["active_sessions"]["total"] == sessions
+
+
+async def test_a_first_tick_on_a_full_window_keeps_each_piece_that_it_made(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(last_seen, "MAX_UPSERTED", 20)
+    clock = FakeClock()
+    for n in range(90):
+        await arrive(database, clock.now, [event(age=0, user_id=f"u{n}")] * 2)
+        clock.advance(seconds=10)
+    kept = []
+    for operations in (200, 150, 150):
+
+        def die(_operation: str, left: list[int] = [operations]) -> None:  # noqa: B006 - a count
+            left[0] -= 1
+            if left[0] < 0:
+                raise RuntimeError("killed")
+
+        with pytest.raises(RuntimeError):
+            await CurrentMetrics(tapped(database, die), clock).get()
+        clock.advance(seconds=4)  # the lease of the dead
+        heads = await database.collection(steps.COLLECTION).count_documents({"events": {"$gte": 0}})
+        mark = await database.collection(SESSIONS.collection).find_one({"_id": 0})
+        kept.append((heads, mark["up_to"] if mark else clock.now - timedelta(hours=1)))
+    assert kept == sorted(kept)
+    assert kept[0][0] > 40
+    await assert_exact(database, await CurrentMetrics(database, clock).get())
+
+
+async def test_after_an_hour_without_ticks_only_the_window_is_made(database: Database) -> None:
+    clock = FakeClock()
+    await arrive(database, clock.now, [event(age=0)])
+    await tick(database, clock.now)
+    clock.advance(hours=1)
+    await arrive(database, clock.now - timedelta(minutes=10), [event(age=0)])
+    made = 0
+
+    def told(operation: str) -> None:
+        nonlocal made
+        made += operation == "replace_one"
+
+    await assert_exact(database, await tick(tapped(database, told), clock.now))
+    assert made <= timedelta(minutes=15) / STEP + 2
+
+
+async def test_who_waits_too_long_is_told_how_far_the_rebuild_is(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(current, "MAX_READ_SECONDS", 0.2)
+    clock = FakeClock()
+    metrics = CurrentMetrics(database, clock)
+    hold = asyncio.Event()
+    make = metrics._ticker._steps.make_head
+
+    async def make_slowly(step: Any, until: Any) -> Any:
+        if step > clock.now - timedelta(minutes=5):
+            await hold.wait()
+        return await make(step, until)
+
+    monkeypatch.setattr(metrics._ticker._steps, "make_head", make_slowly)
+    monkeypatch.setattr(current, "MAX_READ_SECONDS", 3)
+    with pytest.raises(RebuildingError, match=r"1\d\d of 180 steps"):
+        await metrics.get()
+    hold.set()
+    await assert_exact(database, await metrics.get())
