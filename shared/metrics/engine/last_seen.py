@@ -65,11 +65,19 @@ class LastSeen:
         ]
 
     def source(self, *stages: Document) -> Source:
-        """Return what metrics read: the documents seen in the window, with `stages` after them."""
+        """Return what metrics read: what was seen in the window, with `stages` after it.
+
+        Of the `times` only those in the window are there.
+        """
 
         def seen(at: datetime) -> Pipeline:
-            window = {"$gt": at - self.window, "$lte": at}
-            return [{"$match": {"last_event_at": window}}, *stages]
+            edge = at - self.window
+            times = {
+                name: {"$cond": [{"$gt": [f"${name}", edge]}, f"${name}", "$$REMOVE"]}
+                for name in self.times
+            }
+            match = {"$match": {"last_event_at": {"$gt": edge, "$lte": at}}}
+            return [match, *([{"$set": times}] if times else []), *stages]
 
         # By a scan of the collection, which holds little else: the index costs a fetch for each.
         return Source(self.collection, seen, hint={"$natural": 1}, rollup=self)
