@@ -42,8 +42,21 @@ def expected_metrics(
         ),
         "rejected": sum(r["count"] for r in refused),
         "arrived": sum(at - timedelta(minutes=1) < e["received_at"] for e in stored),
+        "carts": expected_carts(happened(stored, at, 10)),
         "last_arrival": max((e["received_at"] for e in stored), default=None),
     }
+
+
+def expected_carts(events: Iterable[Stored]) -> tuple[int, int, int]:
+    """Count sessions with an open cart, with a cart, and with a purchase."""
+    last: dict[str, dict[Any, datetime]] = {"add_to_cart": {}, "purchase": {}}
+    for event in sorted(events, key=lambda event: event["occurred_at"]):
+        if event["event_type"] in last and "session_id" in event:
+            session = event["user_id"], event["session_id"]
+            last[event["event_type"]][session] = event["occurred_at"]
+    added, bought = last.values()
+    still_open = [s for s, at in added.items() if s not in bought or bought[s] < at]
+    return len(still_open), len(added), len(bought)
 
 
 def happened(events: Iterable[Stored], at: datetime, minutes: int) -> list[Stored]:
@@ -81,5 +94,6 @@ def shown_metrics(
         "late": metrics["events"]["late"],
         "rejected": metrics["events"]["rejected"],
         "arrived": metrics["arrivals"]["count"],
+        "carts": tuple(metrics["carts"][name] for name in ("open", "carts", "purchases")),
         "last_arrival": datetime.fromisoformat(last_at) if isinstance(last_at, str) else last_at,
     }

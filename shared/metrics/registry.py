@@ -9,6 +9,7 @@ from pymongo import IndexModel
 from shared.metrics.active_sessions import ACTIVE_SESSIONS
 from shared.metrics.active_users import ACTIVE_USERS
 from shared.metrics.arrivals import ARRIVALS
+from shared.metrics.carts import CARTS
 from shared.metrics.comparison import COMPARISON
 from shared.metrics.engine import steps
 from shared.metrics.engine.source import Metric, fingerprint
@@ -24,6 +25,7 @@ METRICS: Final[Sequence[Metric]] = (
     ACTIVE_SESSIONS,
     EVENTS,
     ARRIVALS,
+    CARTS,
     COMPARISON,
 )
 

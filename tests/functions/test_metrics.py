@@ -131,6 +131,7 @@ async def test_the_document_reads_as_described(service: Service) -> None:
             "rejected": 1,
         },
         "arrivals": {"window_seconds": 60, "count": 15, "last_at": "2026-11-22T14:30:00.000Z"},
+        "carts": {"window_seconds": 600, "open": 0, "carts": 0, "purchases": 0},
         "comparison": {"previous": None, "yesterday": None},
     }
 

@@ -1,0 +1,66 @@
+"""Open carts: sessions that put something into a cart and have not bought since, in 10 minutes."""
+
+from datetime import timedelta
+from typing import Any, Final
+
+from pydantic import BaseModel, Field
+
+from shared.metrics.engine.last_seen import LastSeen
+from shared.metrics.engine.source import Found, Metric, Read, number
+from shared.windows import seconds
+
+_WINDOW: Final = timedelta(minutes=10)
+
+
+class Carts(BaseModel):
+    """Distinct sessions in the window; an event without a session fills no cart."""
+
+    window_seconds: int
+    open: int = Field(description="with an add_to_cart, and no purchase at that time or later")
+    carts: int = Field(description="with an add_to_cart")
+    purchases: int = Field(description="with a purchase")
+
+
+def _time_of(event_type: str) -> dict[str, Any]:
+    return {"$cond": [{"$eq": ["$event_type", event_type]}, "$occurred_at", None]}
+
+
+def _sessions(condition: dict[str, Any]) -> dict[str, Any]:
+    return {"$sum": {"$cond": [condition, 1, 0]}}
+
+
+def _answer(found: Found) -> Carts:
+    counts = {name: number(found["counts"], name) for name in ("open", "carts", "purchases")}
+    return Carts(window_seconds=seconds(_WINDOW), **counts)
+
+
+_SESSIONS: Final = LastSeen(
+    "carts",
+    window=_WINDOW,
+    match={"event_type": {"$in": ["add_to_cart", "purchase"]}, "session_id": {"$exists": True}},
+    times={"added_at": _time_of("add_to_cart"), "bought_at": _time_of("purchase")},
+)
+
+CARTS: Final = Metric(
+    name="carts",
+    summary="Sessions with an open cart in the last 10 minutes",
+    model=Carts,
+    totals=Carts,
+    reads={
+        "counts": Read(
+            _SESSIONS.source(),
+            [
+                {
+                    "$group": {
+                        "_id": None,
+                        # A time that is missing is less than any other, and than null.
+                        "open": _sessions({"$gt": ["$added_at", "$bought_at"]}),
+                        "carts": _sessions({"$gt": ["$added_at", None]}),
+                        "purchases": _sessions({"$gt": ["$bought_at", None]}),
+                    }
+                }
+            ],
+        )
+    },
+    answer=_answer,
+)
