@@ -16,13 +16,14 @@ import httpx
 from generator.faults import FAULTS, Batch, outgoing
 from generator.progress import Progress, follow, say
 from generator.schedule import Schedule
-from generator.sending import HopelessError, Sender, client
+from generator.sending import PermanentError, Sender, client
 from generator.shop import Shop
 from generator.verify.command import verify
 from generator.verify.ledger import Ledger
 from shared.schema import MAX_BATCH
 
 USERS_PER_RATE = 100  # people to come for each event a second, unless told otherwise
+MAX_CONCURRENCY = 8  # requests under way at most
 START_PATIENCE = 60.0  # seconds in which the service must appear
 END_PATIENCE = 90.0  # seconds after --duration: more than the longest Retry-After that is obeyed
 STOP_PATIENCE = 5.0  # the same after a signal; `python -m functions` kills after 10
@@ -131,25 +132,38 @@ async def _answers(http: httpx.AsyncClient) -> bool:
 async def _deliver(sender: Sender, schedule: Schedule, batches: AsyncIterator[Batch]) -> list[str]:
     """Deliver `batches` in bounded time; return why nothing can be delivered, if so.
 
-    The first signal ends the schedule and leaves time to finish, the second leaves none.
+    One request follows the other, so that events arrive in order; where the service is slower than
+    the schedule, up to MAX_CONCURRENCY are under way. The first signal ends the schedule and leaves
+    time to finish, the second leaves none.
     """
-    loop = asyncio.get_running_loop()
+    loop, turn, reason = asyncio.get_running_loop(), asyncio.Lock(), list[str]()
+
+    async def work() -> None:
+        while True:
+            async with turn:
+                batch = await anext(batches, None)
+            if batch is None:
+                return
+            await sender.deliver(batch)
+
+    def stop() -> None:
+        limit.reschedule(loop.time() + (0 if schedule.stopped else STOP_PATIENCE))
+        schedule.stop()
+
     try:
-        async with asyncio.timeout(schedule.duration + END_PATIENCE) as limit:
-
-            def stop() -> None:
-                limit.reschedule(loop.time() + (0 if schedule.stopped else STOP_PATIENCE))
-                schedule.stop()
-
+        async with (
+            asyncio.timeout(schedule.duration + END_PATIENCE) as limit,
+            asyncio.TaskGroup() as group,
+        ):
             for number in STOP_SIGNALS:
                 loop.add_signal_handler(number, stop)
-            async for batch in batches:
-                await sender.deliver(batch)
-    except TimeoutError:
+            for _ in range(MAX_CONCURRENCY):
+                group.create_task(work())
+    except* TimeoutError:
         pass  # the number of events not delivered says so
-    except HopelessError as error:
-        return [str(error)]
+    except* PermanentError as errors:
+        reason = [str(errors.exceptions[0])]  # all met the same
     finally:
         for number in STOP_SIGNALS:
             loop.remove_signal_handler(number)
-    return []
+    return reason

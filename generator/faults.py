@@ -21,7 +21,7 @@ REMEMBERED = 1000  # events that a duplicate may be a copy of
 ABSENT = object()
 # What replaces fields of a good event, each against one rule of the contract. All of it is valid
 # JSON, as a faulty client would send.
-BREAKAGES: tuple[dict[str, object], ...] = (
+VIOLATIONS: tuple[dict[str, object], ...] = (
     {"timestamp": ABSENT},
     {"timestamp": "2024-03-15T14:30:00"},  # no offset
     {"timestamp": "2999-01-01T00:00:00Z"},
@@ -43,7 +43,7 @@ class Role(Enum):
     """What the service should make of an event."""
 
     NEW = "new"  # stored and counted
-    COPY = "copy"  # the same event_id again: counted no second time
+    DUPLICATE = "duplicate"  # the same event_id again: counted no second time
     MALFORMED = "malformed"  # refused
 
 
@@ -68,11 +68,11 @@ def outgoing(
     for offset in offsets:
         [fault] = rng.choices(names, weights)
         if fault == "duplicates" and recent:
-            yield Outgoing(rng.choice(recent), Role.COPY)
+            yield Outgoing(rng.choice(recent), Role.DUPLICATE)
             continue
         event = shop.next_event(offset)
         if fault == "malformed":
-            changed = event | rng.choice(BREAKAGES)
+            changed = event | rng.choice(VIOLATIONS)
             event = {name: value for name, value in changed.items() if value is not ABSENT}
             yield Outgoing(event, Role.MALFORMED)
         elif fault == "late":

@@ -41,7 +41,7 @@ async def generate(event: Mapping[str, object], context: Context) -> dict[str, o
 
     `event["time"]` is the scheduled time, RFC 3339; without it, the last full interval's end.
     Settings: FOOTFALL_URL, FOOTFALL_KEY, FOOTFALL_GENERATOR_RATE (events a second, 20; 0 is
-    none). Raises ValueError for a setting that will not do and HopelessError where the service
+    none). Raises ValueError for a setting that will not do and PermanentError where the service
     refuses every request.
     """
     rate = float(os.environ.get("FOOTFALL_GENERATOR_RATE", "20"))

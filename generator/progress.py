@@ -57,7 +57,7 @@ class Progress:
         # After a lost answer, duplicates beyond the copies are what it would have acknowledged, but
         # for an original whose copy went past it: receipts name no events, so that these few are
         # accepted twice in this count. The ledger of `verify` has each once.
-        copies = sum(role is Role.COPY for _, role in outcome.batch)
+        copies = sum(role is Role.DUPLICATE for _, role in outcome.batch)
         lost = max(receipt.duplicate - copies, 0) if outcome.unclear else 0
         self.accepted += receipt.accepted + lost
         self.duplicate += receipt.duplicate - lost

@@ -1,4 +1,4 @@
-"""Deliver events over HTTP, in order, each once whatever happens on the way.
+"""Deliver events over HTTP, each once whatever happens on the way.
 
 A request that failed is sent again with the same event ids, so that nothing is counted twice:
 after `Retry-After` where the service names a time, else after a delay that doubles.
@@ -29,7 +29,7 @@ MAX_RETRY_AFTER = 60.0  # seconds; whatever a proxy says, look again after a min
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
-class HopelessError(Exception):
+class PermanentError(Exception):
     """No request will ever pass; the message says why."""
 
 
@@ -75,7 +75,7 @@ def client(url: str) -> httpx.AsyncClient:
 
 
 class Sender:
-    """Sends batches, one request at a time; counts and records what became of each request."""
+    """Sends batches; counts and records what became of each request."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class Sender:
         self._largest = MAX_BATCH
 
     async def deliver(self, batch: Batch) -> None:
-        """Return when every event of `batch` is answered for; raise HopelessError if none can be.
+        """Return when every event of `batch` is answered for; raise PermanentError if none can be.
 
         When cancelled it records the events that the service may have taken.
         """
@@ -104,7 +104,7 @@ class Sender:
                 await self._send(outcome)
             except TooLargeError as error:
                 if len(outcome.batch) == 1:
-                    raise HopelessError(f"the service answers {error} to one event") from error
+                    raise PermanentError(f"the service answers {error} to one event") from error
                 self._largest = len(outcome.batch) // 2
                 continue
             except asyncio.CancelledError:
@@ -159,7 +159,7 @@ class Sender:
             told = response.headers.get("Retry-After", "")  # seconds; a date is not understood
             seconds = min(float(told), MAX_RETRY_AFTER) if told.isdecimal() else None
             raise RetryError(str(status), seconds, stored=status != 429)
-        raise HopelessError(f"the service answers {status}: {problem.title[:200]!a}")
+        raise PermanentError(f"the service answers {status}: {problem.title[:200]!a}")
 
 
 def _receipt(response: httpx.Response, events: int) -> Receipt:

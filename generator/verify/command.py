@@ -29,6 +29,7 @@ NUMBERS = (  # that every answer about its subject has, stored ones too
     "events.by_type",
     "events.late",
     "events.rejected",
+    "arrivals.count",
 )
 
 Claim = tuple[str, Document, Callable[[Document, Oracle], Differences]]
@@ -103,8 +104,7 @@ async def _ask(http: httpx.AsyncClient, oracle: Oracle) -> list[Claim]:
         path = f"/v1/metrics/active-sessions/{quote(user_id, safe='')}"
         await claim(path, compare_user, limit=MOST)
     path = f"/v1/metrics/per-minute?minutes={MINUTES}"
-    if (await http.get(path)).status_code != 404:  # a service of an earlier release
-        await claim(path, compare_minutes, minutes=MINUTES)
+    await claim(path, compare_minutes, minutes=MINUTES)
 
     begins = min(request.received_from for request in oracle.requests)
     minutes = math.ceil((milliseconds(metrics["as_of"]) - begins) / MINUTE)

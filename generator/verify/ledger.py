@@ -3,11 +3,11 @@
     {"received_from": "2026-11-22T14:30:00.120Z", "received_by": "2026-11-22T14:30:00.120Z",
      "acknowledged_by": "2026-11-22T14:30:00.127Z", "rejected": [1, 1], "events": [...]}
 
-`events` are the new events of the request, as sent: no copies, nothing malformed. The service took
-them between `received_from` and `received_by` and had promised them by `acknowledged_by`, all on
-its own clock. The first two differ only where an answer was lost and a try before may have been
-the one that stored them. `acknowledged_by` is null where the service never promised the events and
-may yet have them. `rejected` is the fewest and the most refusals that it may have counted.
+`events` are the new events of the request, as sent: no duplicates, nothing malformed. The service
+took them between `received_from` and `received_by` and had promised them by `acknowledged_by`, all
+on its own clock. The first two differ where an earlier try or a duplicate may have been what stored
+them. `acknowledged_by` is null where the service never promised the events and may yet have them.
+`rejected` is the fewest and the most refusals that it may have counted.
 """
 
 import json
@@ -46,7 +46,7 @@ class Ledger:
             earliest = latest = receipt.received_at
             if receipt.rejected == len(outcome.batch):  # by a Date header, which is a second wide
                 earliest, latest = earliest - since_first - _SECOND, latest + _SECOND
-            elif outcome.unclear and receipt.duplicate:
+            elif receipt.duplicate:  # a try before, or a copy that went past, may have stored it
                 earliest -= since_first
             acknowledged = latest + timedelta(seconds=outcome.took)
             fewest, most = receipt.rejected, receipt.rejected * (1 + outcome.unclear)

@@ -26,6 +26,15 @@ async def test_a_run_sends_its_rate_for_its_duration_and_sums_up() -> None:
     assert last == "not delivered: 0"
 
 
+async def test_events_arrive_in_order_where_the_service_keeps_up() -> None:
+    async with stubborn() as server:
+        got = await generator("--url", server.url, "--rate", 100, "--duration", 0.5)
+    assert got.status == 0, got.err
+    times = [stored["timestamp"] for stored in server.stored.values()]
+    assert len(times) == 50
+    assert times == sorted(times)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_a_signal_ends_it_cleanly_with_a_summary(number: signal.Signals) -> None:
     async with stubborn() as server, started("--url", server.url, "--rate", 100) as process:
@@ -52,9 +61,9 @@ async def test_a_second_signal_ends_it_at_once_and_tells_what_was_lost(tmp_path:
     assert got.status == 1
     assert "accepted 0 " in got.err
     assert "not delivered: 0" not in got.err
-    [doubtful] = [json.loads(line) for line in ledger.read_text().splitlines()]
-    assert doubtful["acknowledged_by"] is None
-    assert doubtful["events"]
+    doubtful = [json.loads(line) for line in ledger.read_text().splitlines()]
+    assert doubtful
+    assert all(line["acknowledged_by"] is None and line["events"] for line in doubtful)
 
 
 async def test_a_wrong_key_ends_it_and_the_key_goes_nowhere_else() -> None:

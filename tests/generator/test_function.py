@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from generator.function import generate
-from generator.sending import HopelessError
+from generator.sending import PermanentError
 from tests.generator.stubborn import stubborn
 
 pytestmark = pytest.mark.anyio
@@ -87,5 +87,5 @@ async def test_a_setting_that_will_not_do_is_told(
 async def test_a_wrong_key_fails_the_invocation(settings: pytest.MonkeyPatch) -> None:
     async with stubborn(["401"] * 10) as server:
         settings.setenv("FOOTFALL_URL", server.url)
-        with pytest.raises(HopelessError, match="401"):
+        with pytest.raises(PermanentError, match="401"):
             await generate(EVENT, Context())

@@ -11,7 +11,7 @@ import pytest
 from generator.faults import Batch, Outgoing, Role
 from generator.progress import Progress
 from generator.schedule import Schedule
-from generator.sending import HopelessError, Sender, client
+from generator.sending import PermanentError, Sender, client
 from generator.verify.ledger import Ledger
 from tests.generator.stubborn import Stubborn, stubborn
 
@@ -93,7 +93,7 @@ async def test_every_event_arrives_once_and_in_order_whatever_happens(script: li
 
 async def test_copies_are_duplicates_after_a_lost_answer_too() -> None:
     async with stubborn(["lose"]) as server:
-        got = await deliver(server, [*batch_of(2), Outgoing(event(0), Role.COPY)])
+        got = await deliver(server, [*batch_of(2), Outgoing(event(0), Role.DUPLICATE)])
     assert (got.progress.accepted, got.progress.duplicate) == (2, 1)
 
 
@@ -157,7 +157,7 @@ async def test_a_valid_event_refused_and_a_malformed_one_taken_are_told() -> Non
 )
 async def test_what_can_never_pass_ends_it_at_once(script: list[str], told: str) -> None:
     async with stubborn(script, largest=0) as server:
-        with pytest.raises(HopelessError, match=told):
+        with pytest.raises(PermanentError, match=told):
             await deliver(server, batch_of(1))
     assert len(server.sizes) == 1
 
@@ -165,7 +165,7 @@ async def test_what_can_never_pass_ends_it_at_once(script: list[str], told: str)
 async def test_the_summary_tells_the_whole() -> None:
     schedule = Schedule(100, 0.05, monotonic=lambda: time.monotonic() * 1e9)
     async with stubborn(["429", "429"]) as server:
-        got = await deliver(server, batch_of(3), [Outgoing(event(0), Role.COPY)])
+        got = await deliver(server, batch_of(3), [Outgoing(event(0), Role.DUPLICATE)])
     first, *lines = got.progress.lines(schedule)
     assert first.startswith("sent 4 events in ")
     assert lines[0] == "accepted 3 (late 0), duplicate 1, rejected 0"

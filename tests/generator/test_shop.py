@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from generator.faults import BREAKAGES, FAULTS, Outgoing, Role, outgoing
+from generator.faults import FAULTS, VIOLATIONS, Outgoing, Role, outgoing
 from generator.shop import CATEGORIES, Shop
 from shared.ingest.validation import sort_events
 
@@ -115,7 +115,7 @@ def test_a_seed_and_a_beginning_decide_everything() -> None:
 @pytest.mark.parametrize(
     ("fault", "has_it"),
     [
-        ("duplicates", lambda sent, _: sent.role is Role.COPY),
+        ("duplicates", lambda sent, _: sent.role is Role.DUPLICATE),
         ("malformed", lambda sent, _: sent.role is Role.MALFORMED),
         ("late", lambda sent, due: time_of(sent) < due),
         ("ahead", lambda sent, due: due < time_of(sent) < due + timedelta(minutes=4.5)),
@@ -136,7 +136,7 @@ def test_a_fault_is_as_frequent_as_asked_and_alone(
 def test_a_copy_is_of_an_event_that_was_sent_before_and_had_no_fault() -> None:
     originals: dict[object, dict[str, object]] = {}
     for event, role in drawn(ALL):
-        if role is Role.COPY:
+        if role is Role.DUPLICATE:
             assert originals[event["event_id"]] == event
             assert BEGINS <= time_of(Outgoing(event)) <= BEGINS + timedelta(seconds=100)
         elif role is Role.NEW:
@@ -148,4 +148,4 @@ def test_the_service_refuses_every_malformed_event_and_no_other() -> None:
     sent = sort_events([dict(o.event) for o in events], BEGINS + timedelta(seconds=100), str)
     malformed = {index for index, o in enumerate(events) if o.role is Role.MALFORMED}
     assert {error.index for error in sent.errors} == malformed
-    assert len({(error.code, error.pointer) for error in sent.errors}) >= len(BREAKAGES) - 3
+    assert len({(error.code, error.pointer) for error in sent.errors}) >= len(VIOLATIONS) - 3
