@@ -1,32 +1,32 @@
 """The generator as a scheduled function: each invocation sends its share of the time.
 
-The share is that of the interval that ends at the scheduled time, so that an invocation repeated
-by the scheduler makes the same events with the same ids, and nothing is counted twice.
+The share is the interval that ends at the scheduled time, so that an invocation repeated by the
+scheduler sends the same events with the same ids, and nothing is counted twice. Invocations
+continue one shop for SHOP_LASTS: each draws its events from the beginning and sends those of its
+interval, so that a session may last longer than an invocation.
 """
 
 import asyncio
 import contextlib
 import math
 import os
-import random
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import count, islice
 from typing import Protocol
 
-from generator.delivery import Delivery
-from generator.options import MAX_RATE, USERS_PER_RATE
-from generator.pause import Pause
-from generator.plan import Plan
+from generator.faults import outgoing
 from generator.progress import Progress
-from generator.run import Sending, run
-from generator.service import Service, service
-from generator.stream import shop_stream
+from generator.sending import Sender, client
+from generator.shop import Shop
 from shared.schema import format_instant
 
-INTERVAL = 60.0  # seconds between invocations, as in the schedule
+INTERVAL = 60  # seconds between invocations, as in the schedule
+SHOP_LASTS = 10  # intervals
 RESERVE = 2.0  # seconds of the time budget kept for the report
-SENDING = Sending(batch=500, concurrency=4, paced=False)
+MAX_RATE = 1000.0  # events a second; drawing those of ten minutes takes 7 s
+USERS = 2000
+BATCH = 500
 
 
 class Context(Protocol):
@@ -41,40 +41,39 @@ async def generate(event: Mapping[str, object], context: Context) -> dict[str, o
 
     `event["time"]` is the scheduled time, RFC 3339; without it, the last full interval's end.
     Settings: FOOTFALL_URL, FOOTFALL_KEY, FOOTFALL_GENERATOR_RATE (events a second, 20; 0 is
-    none). Raises ValueError for a setting that will not do and HopelessError where the service
+    none). Raises ValueError for a setting that will not do and PermanentError where the service
     refuses every request.
     """
     rate = float(os.environ.get("FOOTFALL_GENERATOR_RATE", "20"))
     if not 0 <= rate <= MAX_RATE:
         raise ValueError(f"FOOTFALL_GENERATOR_RATE must be from 0 to {MAX_RATE:g}")
-    target = service(os.environ.get("FOOTFALL_URL", ""), None)
-    ends = _scheduled(event)
-    progress = Progress(time.monotonic)
-    if rate:
-        budget = context.get_remaining_time_in_millis() / 1000 - RESERVE
+    share, ends, progress = math.floor(rate * INTERVAL), _scheduled(event), Progress()
+    budget = context.get_remaining_time_in_millis() / 1000 - RESERVE
+    async with client(os.environ.get("FOOTFALL_URL", "")) as http:
         with contextlib.suppress(TimeoutError):  # what is missing is in the report
             async with asyncio.timeout(budget):
-                await _send(target, rate, ends, progress)
+                await _send(Sender(http, progress), share, ends)
     return {
         "until": format_instant(ends),
         "accepted": progress.accepted,
         "duplicate": progress.duplicate,
         "late": progress.late,
-        "refused": dict(progress.refused),
-        "tried_again": dict(progress.retried),
-        "undelivered": math.floor(rate * INTERVAL) - progress.delivered,
+        "wrong": dict(progress.wrong),
+        "sent_again": dict(progress.retried),
+        "undelivered": share - progress.delivered,
     }
 
 
-async def _send(target: Service, rate: float, ends: datetime, progress: Progress) -> None:
-    begins = ends - timedelta(seconds=INTERVAL)
-    # The seed changes with the interval, or the same sessions would come again every minute.
-    seed, users = int(begins.timestamp()), math.ceil(rate * USERS_PER_RATE)
-    stream = shop_stream(Plan(seed, rate, users, duration=INTERVAL), begins)
-    async with target.client(SENDING.concurrency) as http:
-        pause = Pause(time.monotonic, asyncio.sleep, random.SystemRandom())
-        delivery = Delivery(http, progress, monotonic=time.monotonic, pause=pause)
-        await run(stream, delivery.deliver, progress, asyncio.Event(), SENDING)
+async def _send(sender: Sender, share: int, ends: datetime) -> None:
+    """Send the `share` of events that happen in the interval before `ends`."""
+    before = (int(ends.timestamp()) // INTERVAL - 1) % SHOP_LASTS  # intervals of this shop
+    begins = ends - timedelta(seconds=(before + 1) * INTERVAL)
+    seed = int(begins.timestamp())
+    offsets = (INTERVAL * number / share for number in count(1))
+    events = outgoing(Shop(seed, USERS, begins), offsets, {}, seed)
+    events = islice(events, before * share, (before + 1) * share)
+    while batch := list(islice(events, BATCH)):
+        await sender.deliver(batch)
 
 
 def _scheduled(event: Mapping[str, object]) -> datetime:

@@ -1,126 +1,108 @@
-"""The count of a run, and how it reads."""
+"""What became of the events of a run, and how it is printed."""
 
-import math
-from collections import Counter
-from collections.abc import Callable
+import asyncio
+import shutil
+import statistics
+import sys
+from collections import Counter, deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from generator.latency import Latencies
+from generator.faults import Batch, Role
+from generator.schedule import Schedule
+from shared.schema import Receipt
 
-BEHIND = 0.5  # seconds; a wait that is told. Less is a tick, and a busy machine
+ON_TERMINAL, ELSEWHERE = 0.5, 10.0  # seconds between lines of progress
+NEWEST = 1000  # requests whose latency is kept
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of the events of one request; times are in seconds."""
+
+    batch: Batch
+    receipt: Receipt | None = None  # None where the service has not answered for them
+    took: float = 0.0  # from the last try to its answer
+    since_first: float = 0.0  # from the first try to the same
+    unclear: int = 0  # tries without an answer that may have stored the events all the same
+
+    @property
+    def refused(self) -> dict[int | None, str]:
+        """The codes of the refused events by their index."""
+        return {error.index: error.code for error in self.receipt.errors} if self.receipt else {}
 
 
 @dataclass(slots=True)
 class Progress:
-    """What became of the events of a run so far."""
+    """Counts of events, and of requests sent again."""
 
-    monotonic: Callable[[], float]
-    started: float = 0.0  # monotonic seconds
-    total: int | None = None  # events there are, where that is known
-    drawn: int = 0  # events taken from the source
-    drawn_to: float | None = None  # when the next event is due, in seconds from the start
-    abandoned: float = 0.0  # seconds of events that were due and not even drawn at the end
     accepted: int = 0
     duplicate: int = 0
     late: int = 0
-    rejected: int = 0  # malformed on purpose and refused
-    leaked: int = 0  # malformed on purpose and taken
-    refused: Counter[str] = field(default_factory=Counter)  # valid and yet refused
-    retried: Counter[str] = field(default_factory=Counter)  # requests sent again, by reason
+    rejected: int = 0
+    wrong: Counter[str] = field(default_factory=Counter)  # judged other than they should be
+    retried: Counter[str] = field(default_factory=Counter)  # by reason
     requests: int = 0
-    in_flight: int = 0
-    latencies: Latencies = field(default_factory=Latencies)
-    recent: Latencies = field(default_factory=Latencies)  # since the last status
-    _last: tuple[float, int] = (0.0, 0)
+    took: deque[float] = field(default_factory=lambda: deque(maxlen=NEWEST))  # ms
 
     @property
     def delivered(self) -> int:
-        """Events whose fate is known."""
-        return self.accepted + self.duplicate + self.rejected + self.leaked + self.refused.total()
+        """Events that the service answered for."""
+        return self.accepted + self.duplicate + self.rejected
 
-    @property
-    def undelivered(self) -> int:
-        """Events that are known of and not answered for."""
-        return (self.drawn if self.total is None else self.total) - self.delivered
-
-    @property
-    def flawless(self) -> bool:
-        """Whether everything was delivered and judged as it should be."""
-        return not (self.undelivered or self.refused or self.leaked or self.abandoned >= BEHIND)
-
-    def begin(self) -> None:
-        """Start the clock of the rates."""
-        self.started = self.monotonic()
-        self._last = (self.started, 0)
-
-    def answered(self, seconds: float) -> None:
-        """Count a request that was answered after `seconds`."""
+    def count(self, outcome: Outcome) -> None:
+        """Count the events of a request."""
+        if (receipt := outcome.receipt) is None:
+            return
+        # After a lost answer, duplicates beyond the copies are what it would have acknowledged, but
+        # for an original whose copy went past it: receipts name no events, so that these few are
+        # accepted twice in this count. The ledger of `verify` has each once.
+        copies = sum(role is Role.DUPLICATE for _, role in outcome.batch)
+        lost = max(receipt.duplicate - copies, 0) if outcome.unclear else 0
+        self.accepted += receipt.accepted + lost
+        self.duplicate += receipt.duplicate - lost
+        self.late += receipt.late
+        self.rejected += receipt.rejected
         self.requests += 1
-        self.latencies.add(seconds)
-        self.recent.add(seconds)
+        self.took.append(outcome.took * 1000)
+        for index, (_, role) in enumerate(outcome.batch):
+            code = outcome.refused.get(index)
+            if role is Role.MALFORMED and code is None:
+                self.wrong["malformed but accepted"] += 1
+            elif role is not Role.MALFORMED and code is not None:
+                self.wrong[f"refused: {code}"] += 1
 
-    def elapsed(self) -> float:
-        """Return the seconds since the start."""
-        return self.monotonic() - self.started
-
-    def behind(self) -> float:
-        """Return how long the next event has been waiting to be drawn, in seconds."""
-        return 0.0 if self.drawn_to is None else max(self.elapsed() - self.drawn_to, 0.0)
-
-    def status(self) -> str:
-        """Describe the moment in one line, and begin the next stretch of the rate."""
-        now = self.monotonic()
-        since, before = self._last
-        rate = (self.delivered - before) / (now - since) if now > since else 0.0
-        self._last = (now, self.delivered)
-        recent, self.recent = self.recent, Latencies()
-        parts = [
-            *([self._bar()] if self.total else []),
-            f"sent {self.delivered:,}",
-            f"{rate:,.1f}/s",
-            f"accepted {self.accepted:,}",
-            *self._faults(),
-            _quantiles(recent),
-            f"in flight {self.in_flight}",
-            *([f"{behind:,.0f} s behind"] if (behind := self.behind()) >= BEHIND else []),
-        ]
-        return " · ".join(parts)
-
-    def summary(self, elapsed: float) -> str:
-        """Describe a run that took `elapsed` seconds, in a few lines."""
-        rate = self.delivered / elapsed if elapsed > 0 else 0.0
-        lines = [
-            f"sent {self.delivered:,} events in {elapsed:,.1f} s, {rate:,.1f} a second",
-            " · ".join([f"accepted {self.accepted:,} (late {self.late:,})", *self._faults()]),
-            f"{self.requests:,} requests, {_quantiles(self.latencies)}",
-        ]
+    def lines(self, schedule: Schedule) -> Iterator[str]:
+        """Describe the run so far."""
+        seconds = schedule.elapsed()
+        rate = self.delivered / max(seconds, 0.001)
+        yield f"sent {self.delivered:,} events in {seconds:,.1f} s, {rate:,.1f} a second"
+        counts = f"accepted {self.accepted:,} (late {self.late:,})"
+        yield f"{counts}, duplicate {self.duplicate:,}, rejected {self.rejected:,}"
+        if self.wrong:
+            yield f"WRONG: {_listed(self.wrong)}"
         if self.retried:
-            lines.append(f"tried again: {_listed(self.retried)}")
-        lines.append(f"not delivered: {self.undelivered:,}")
-        if self.abandoned >= BEHIND:
-            lines.append(f"never sent: what happened in the last {self.abandoned:,.1f} s")
-        return "\n".join(lines)
-
-    def _faults(self) -> list[str]:
-        counts = {
-            "duplicate": self.duplicate,
-            "rejected as intended": self.rejected,
-            "MALFORMED BUT ACCEPTED": self.leaked,
-        }
-        parts = [f"{name} {number:,}" for name, number in counts.items() if number]
-        return [*parts, f"REFUSED {_listed(self.refused)}"] if self.refused else parts
-
-    def _bar(self) -> str:
-        share = self.delivered / self.total if self.total else 0.0
-        done = int(20 * share)
-        return f"[{'#' * done}{'.' * (20 - done)}] {share:.0%} of {self.total:,}"
+            yield f"sent again: {_listed(self.retried)}"
+        if self.requests > 1:
+            cuts = statistics.quantiles(self.took, n=100, method="inclusive")
+            yield f"{self.requests:,} requests, p50 {cuts[49]:.1f} ms, p99 {cuts[98]:.1f} ms"
+        yield f"not delivered: {schedule.due() - self.delivered:,}"
 
 
-def _quantiles(latencies: Latencies) -> str:
-    p50, p99 = latencies.quantile(0.5), latencies.quantile(0.99)
-    if math.isnan(p50):
-        return "no answer"
-    return f"p50 {p50 * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms"
+def say(text: str) -> None:
+    """Print what stays; on a terminal, in the place of the line of progress."""
+    print(f"\r\x1b[K{text}" if sys.stderr.isatty() else text, file=sys.stderr, flush=True)
+
+
+async def follow(progress: Progress, schedule: Schedule) -> None:
+    """Print the progress until cancelled; on a terminal it is one line that rewrites itself."""
+    terminal = sys.stderr.isatty()
+    while True:
+        await asyncio.sleep(ON_TERMINAL if terminal else ELSEWHERE)
+        line = " · ".join(progress.lines(schedule))
+        if terminal:
+            line = f"\r\x1b[K{line[: shutil.get_terminal_size().columns - 1]}"
+        print(line, end="" if terminal else "\n", file=sys.stderr, flush=True)
 
 
 def _listed(counter: Counter[str]) -> str:

@@ -25,7 +25,7 @@ class Stubborn:
     """
 
     script: Iterator[str]
-    retry_after: int = 0  # seconds
+    retry_after: str = "0"  # of `429` and `503`
     largest: int = 1000  # events in a request, for `too-big` and `limit`
     stored: dict[str, Any] = field(default_factory=dict)
     sizes: list[int] = field(default_factory=list)  # events of each request
@@ -68,7 +68,7 @@ class Stubborn:
             "nonsense": lambda: _response(202, b'{"accepted": "all of it"}'),
             "miscount": lambda: _response(202, self._receipt(7)),
             "429": lambda: _problem(429, "rate-limited", retry_after=self.retry_after),
-            "503": lambda: _problem(503, "overloaded"),
+            "503": lambda: _problem(503, "overloaded", retry_after=self.retry_after),
             "500": lambda: _problem(500, "internal"),
             "401": lambda: _problem(401, "unauthenticated"),
             "too-big": lambda: _problem(413, "too-large"),
@@ -111,14 +111,14 @@ def _again(entry: str, script: Iterator[str]) -> Iterator[str]:
 
 
 def _response(
-    status: int, body: bytes, media_type: str = "application/json", retry_after: int = 0
+    status: int, body: bytes, media_type: str = "application/json", retry_after: str = "0"
 ) -> bytes:
     head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\nContent-Type: {media_type}\r\n"
     return f"{head}Retry-After: {retry_after}\r\n\r\n".encode() + body
 
 
 def _problem(
-    status: int, tag: str, errors: list[dict[str, Any]] | None = None, retry_after: int = 0
+    status: int, tag: str, errors: list[dict[str, Any]] | None = None, retry_after: str = "0"
 ) -> bytes:
     problem = {"type": f"urn:{tag}", "title": tag, "status": status, "detail": "", "errors": errors}
     return _response(status, json.dumps(problem).encode(), PROBLEM, retry_after)

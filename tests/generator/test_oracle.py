@@ -1,209 +1,318 @@
+"""The bounds of every metric against a brute-force count of what really happened."""
+
 import io
 import json
-from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from generator.ledger import Line, milliseconds, read_ledger
-from generator.oracle import Expectation, expect
+from generator.verify.compare import compare, compare_minutes, compare_user
+from generator.verify.ledger import Line, milliseconds, read_ledger
+from generator.verify.metrics import METRICS
+from generator.verify.oracle import Oracle
+from tests.oracle import expected_metrics
 
-T = milliseconds("2026-11-22T14:30:00.000Z")
-MINUTE = 60_000
-
-
-def event(at: int, **fields: Any) -> dict[str, Any]:
-    """Make a page view of `usr_1` that happened at `at` ms."""
-    instant = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=at)
-    return {
-        "timestamp": instant.isoformat(timespec="microseconds"),
-        "user_id": "usr_1",
-        "event_type": "page_view",
-        "page_url": "/",
-        "session_id": "sess_1",
-    } | fields
+AT = datetime(2026, 11, 22, 14, 30, 20, tzinfo=UTC)
+LIMITS = {"page_views.top": 2, "active_sessions.users": 2}
+MINUTES = 3
+FRESH, MINUTE, INSTANT = timedelta(seconds=2), timedelta(minutes=1), timedelta(milliseconds=1)
+START = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def line(
-    *events: dict[str, Any],
-    at: int,
-    until: int | None = None,
-    acknowledged: int | None = -1,
-    rejected: tuple[int, int] = (0, 0),
-) -> Line:
-    """Make a line received from `at` (to `until`), acknowledged at once if not told otherwise."""
-    by = at if until is None else until
-    return Line(at, by, by if acknowledged == -1 else acknowledged, rejected, events)
+@dataclass
+class Truth:
+    """A request, what its ledger says of it, and what really became of it."""
+
+    timestamps: list[datetime]
+    users: list[tuple[str, str | None, str, str]]  # user, session, type, page
+    received: datetime
+    earlier: timedelta = timedelta(0)  # by which the ledger thinks it may have been received before
+    later: timedelta = timedelta(0)
+    acknowledged: bool = True
+    stored: bool = True  # of a request that was not acknowledged
+    rejected: int = 0
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """What was sent."""
+        names = ("user_id", "session_id", "event_type", "page_url")
+        return [
+            {"timestamp": timestamp.isoformat()}
+            | {name: value for name, value in zip(names, user, strict=True) if value is not None}
+            for timestamp, user in zip(self.timestamps, self.users, strict=True)
+        ]
+
+    @property
+    def line(self) -> Line:
+        """What the ledger says."""
+        received_by = milliseconds((self.received + self.later).isoformat())
+        return Line(
+            milliseconds((self.received - self.earlier).isoformat()),
+            received_by,
+            received_by if self.acknowledged else None,
+            (self.rejected * self.acknowledged, self.rejected),
+            self.events,
+        )
+
+    def documents(self) -> Iterable[dict[str, Any]]:
+        """Yield what the service stored."""
+        for event in self.events:
+            occurred = min(datetime.fromisoformat(event["timestamp"]), self.received)
+            yield event | {"received_at": self.received, "occurred_at": occurred}
 
 
-def at_t(*lines: Line, watched: str | None = None) -> Expectation:
-    expectation = Expectation(T, watched)
-    expect(lines, [expectation])
-    return expectation
+def seconds(least: float, most: float) -> st.SearchStrategy[timedelta]:
+    """Draw whole milliseconds, often at the very edges of windows."""
+    edges = [float(s) for s in (0, 60, 300, 600, 900) if least <= s <= most]
+    exact = st.sampled_from([timedelta(seconds=s) for s in edges or [least]])
+    anywhere = st.integers(int(least * 1000), int(most * 1000))
+    return exact | anywhere.map(lambda ms: timedelta(milliseconds=ms))
 
 
-@pytest.mark.parametrize(
-    ("happened", "users", "views"),
-    [
-        (T - 15 * MINUTE, 0, 0),
-        (T - 15 * MINUTE + 1, 0, 1),
-        (T - 5 * MINUTE, 0, 1),
-        (T - 5 * MINUTE + 1, 1, 1),
-        (T - 3000, 1, 1),
-    ],
-)
-def test_windows_are_half_open(happened: int, users: int, views: int) -> None:
-    got = at_t(line(event(happened), at=happened))
-    assert got.exact
-    assert (len(got.least.sessions), got.least.pages.total()) == (users, views)
-
-
-def test_an_event_of_the_very_instant_is_in_and_one_a_millisecond_later_is_not() -> None:
-    received = T - 10_000
-    for after, users in ((0, 1), (1, 0)):
-        # Received by a clock ten seconds behind: only occurred_at decides.
-        got = at_t(line(event(T + after), at=T + after, acknowledged=received))
-        assert len(got.least.sessions) == users
-
-
-def test_microseconds_are_cut_as_the_service_cuts_them() -> None:
-    assert milliseconds("2026-11-22T14:30:00.000999Z") == T
-    assert milliseconds("2026-11-22t15:30:00,0009+01:00") == T
-    assert milliseconds(datetime(1969, 12, 31, 23, 59, 59, 999_900, tzinfo=UTC)) == -1
-
-
-def test_a_clock_that_runs_ahead_counts_from_the_arrival() -> None:
-    got = at_t(line(event(T + 4 * MINUTE), at=T - 3000))
-    assert len(got.least.sessions) == 1
-
-
-def test_everything_is_counted_by_its_definition() -> None:
-    got = at_t(
-        line(
-            event(T - 9000),
-            event(T - 8000, session_id="sess_2", event_type="purchase", page_url="/done"),
-            event(T - 7000, user_id="usr_2", page_url="/cart"),
-            {**event(T - 6000), "user_id": "usr_3", "session_id": None},
-            event(T - 6 * MINUTE, user_id="usr_4", session_id="sess_4"),
-            at=T - 5000,
-        ),
-        watched="usr_1",
+@st.composite
+def requests(draw: st.DrawFn, *, settled: bool) -> Truth:
+    number = draw(st.integers(0, 4))
+    received = AT - draw(seconds(2 if settled else 0, 1000))
+    nothing = st.just(timedelta(0))
+    user = st.tuples(
+        st.sampled_from("ab"),
+        st.sampled_from(["1", "2", "3", None]),
+        st.sampled_from(["page_view", "page_view", "add_to_cart", "purchase", "checkout"]),
+        st.sampled_from(["/", "/x", "/y"]),
     )
-    assert got.least.sessions == {
-        "usr_1": {"sess_1", "sess_2"},
-        "usr_2": {"sess_1"},
-        "usr_3": set(),
-    }
-    assert got.least.pages == {"/": 3, "/cart": 1}
-    assert got.least.types == Counter(page_view=4, purchase=1)
-    assert got.least.activity == {
-        "sess_1": (1, T - 9000, T - 9000),
-        "sess_2": (1, T - 8000, T - 8000),
-    }
-
-
-@pytest.mark.parametrize(
-    ("entry", "least", "most"),
-    [
-        (line(event(T - 9000), at=T - 9000, acknowledged=T - 2000), 1, 1),
-        (line(event(T - 9000), at=T - 9000, acknowledged=T - 1999), 0, 1),  # not yet promised
-        (line(event(T - 9000), at=T - 9000, acknowledged=None), 0, 1),  # never promised
-        # An answer got lost, so the earlier try may be the one that stored it:
-        (line(event(T - 9000), at=T - 9000, until=T - 4000), 1, 1),  # it makes no difference
-        (line(event(T), at=T - 15 * MINUTE - 9, until=T - 15 * MINUTE + 9), 0, 1),  # it does
-    ],
-)
-def test_what_is_open_becomes_bounds(entry: Line, least: int, most: int) -> None:
-    got = at_t(entry)
-    assert (got.least.pages.total(), got.most.pages.total()) == (least, most)
-    assert got.exact == (least == most)
-
-
-def test_a_lost_answer_leaves_open_when_an_event_from_a_clock_ahead_was_the_last() -> None:
-    got = at_t(line(event(T), at=T - 9000, until=T - 4000), watched="usr_1")
-    assert got.exact
-    assert got.least.activity == {"sess_1": (1, T - 9000, T - 4000)}
-
-
-def test_bounds_share_nothing() -> None:
-    got = at_t(
-        line(event(T - 9000), at=T - 9000),
-        line(event(T - 1000, session_id="sess_2"), at=T - 1000),
-        watched="usr_1",
+    acknowledged = settled or draw(st.booleans())
+    return Truth(
+        [received - draw(seconds(-200, 1000)) for _ in range(number)],
+        [draw(user) for _ in range(number)],
+        received,
+        draw(nothing if settled else seconds(0, 100)),
+        draw(nothing if settled else seconds(0, 100)),
+        acknowledged,
+        acknowledged or draw(st.booleans()),
+        draw(st.integers(0, 3)) if number == 0 else 0,
     )
-    assert got.least.sessions == {"usr_1": {"sess_1"}}
-    assert got.most.sessions == {"usr_1": {"sess_1", "sess_2"}}
-    assert got.least.activity == {"sess_1": (1, T - 9000, T - 9000)}
-    assert got.least.types == {"page_view": 1}
 
 
-@pytest.mark.parametrize(
-    ("age", "received", "late"),
-    [
-        (15 * MINUTE, T - 3000, [1, 1]),
-        (15 * MINUTE - 1, T - 3000, [0, 0]),
-        (60 * MINUTE, T - 15 * MINUTE + 1, [1, 1]),
-        (60 * MINUTE, T - 15 * MINUTE, [0, 0]),
-        (60 * MINUTE, T - 1000, [0, 1]),
-        (60 * MINUTE, T + 1, [0, 0]),
-    ],
-)
-def test_late_counts_by_arrival(age: int, received: int, late: list[int]) -> None:
-    assert at_t(line(event(received - age), at=received)).late == late
+def answers(truth: list[Truth]) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
+    """Count by brute force: the metrics, the minutes, and the sessions of users."""
+    # What was acknowledged less than two seconds before may be left out: here it is.
+    taken = [it for it in truth if it.stored and it.received + it.later + FRESH <= AT]
+    stored = [document for it in taken for document in it.documents()]
+    expected = expected_metrics(stored, AT)
+    per_user: dict[str, dict[str, datetime]] = {}
+    baskets: dict[tuple[str, str], dict[str, datetime]] = {}
+    for e in sorted(stored, key=lambda e: e["occurred_at"]):
+        if AT - timedelta(minutes=5) < e["occurred_at"] <= AT and "session_id" in e:
+            per_user.setdefault(e["user_id"], {})[e["session_id"]] = e["occurred_at"]
+        if AT - timedelta(minutes=10) < e["occurred_at"] <= AT and "session_id" in e:
+            session = e["user_id"], e["session_id"]
+            baskets.setdefault(session, {})[e["event_type"]] = e["occurred_at"]
+    filled = [it for it in baskets.values() if "add_to_cart" in it]
+    metrics = {
+        "as_of": AT.isoformat(),
+        "active_users": {"window_seconds": 300, "count": expected["active_users"]},
+        "page_views": {
+            "window_seconds": 900,
+            "total": expected["views"],
+            "pages": len(expected["pages"]),
+            "top": [{"page_url": url, "views": n} for url, n in expected["pages"][:2]],
+        },
+        "active_sessions": {
+            "window_seconds": 300,
+            "total": expected["sessions"],
+            "spread": dict(zip(("one", "two", "three_or_more"), expected["spread"], strict=True)),
+            "users": [{"user_id": user, "sessions": n} for user, n in expected["users"][:2]],
+        },
+        "events": {
+            "window_seconds": 900,
+            "total": sum(expected["by_type"].values()),
+            "types": len(expected["by_type"]),
+            "by_type": expected["by_type"],
+            "late": expected["late"],
+            "rejected": sum(
+                it.rejected for it in taken if it.received > AT - timedelta(minutes=15)
+            ),
+        },
+        "arrivals": {
+            "window_seconds": 60,
+            "count": sum(e["received_at"] > AT - timedelta(minutes=1) for e in stored),
+        },
+        "carts": {
+            "window_seconds": 600,
+            "carts": len(filled),
+            "purchases": sum("purchase" in it for it in baskets.values()),
+            "open": sum(it.get("purchase", START) < it["add_to_cart"] for it in filled),
+        },
+    }
+    rows = []
+    for minute in range(MINUTES):
+        start = AT.replace(second=0) - timedelta(minutes=MINUTES - 1 - minute)
+        inside = [
+            e for e in stored if start <= e["occurred_at"] < min(start + MINUTE, AT + INSTANT)
+        ]
+        rows.append(
+            {
+                "minute": start.isoformat(),
+                "events": len(inside),
+                "page_views": sum(e["event_type"] == "page_view" for e in inside),
+                "complete": minute < MINUTES - 1,
+            }
+        )
+    users = []
+    for user_id in "abcz":
+        own = [e["occurred_at"] for e in stored if e["user_id"] == user_id]
+        active = [at for at in own if AT - timedelta(minutes=5) < at <= AT]
+        latest = sorted(per_user.get(user_id, {}).items(), key=lambda row: row[0])
+        latest.sort(key=lambda row: row[1], reverse=True)
+        users.append(
+            {
+                "as_of": AT.isoformat(),
+                "user_id": user_id,
+                "window_seconds": 300,
+                "sessions": len(latest),
+                "active": bool(active),
+                "last_event_at": max(active).isoformat() if active else None,
+                "latest": [
+                    {"session_id": session_id, "last_event_at": at.isoformat()}
+                    for session_id, at in latest
+                ],
+            }
+        )
+    return metrics, {"as_of": AT.isoformat(), "minutes": rows}, users
 
 
-@pytest.mark.parametrize(
-    ("entry", "rejected"),
-    [
-        (line(at=T - 5000, rejected=(2, 2)), [2, 2]),
-        (line(at=T - 5000, rejected=(2, 6)), [2, 6]),
-        (line(at=T - 1000, rejected=(2, 2)), [0, 2]),
-        (line(at=T - 16 * MINUTE, rejected=(2, 2)), [0, 0]),
-        (line(at=T - 15 * MINUTE - 1000, rejected=(2, 2)), [0, 2]),  # noted a second later
-        (line(at=T + 1, rejected=(2, 2)), [0, 0]),
-    ],
-)
-def test_rejected_counts_by_arrival(entry: Line, rejected: list[int]) -> None:
-    assert at_t(entry).rejected == rejected
+def differences(truth: list[Truth], oracle: Oracle) -> list[str]:
+    return differences_of(*answers(truth), oracle)
 
 
-def test_many_instants_in_one_pass_are_as_good_as_one_each() -> None:
-    lines = [
-        line(event(T + n * 7001, user_id=f"usr_{n % 50}", page_url=f"/{n % 7}"), at=T + n * 7003)
-        for n in range(400)
+def differences_of(
+    metrics: dict[str, Any], minutes: dict[str, Any], users: list[dict[str, Any]], oracle: Oracle
+) -> list[str]:
+    return [
+        *compare(metrics, oracle, list(METRICS), LIMITS),
+        *compare_minutes(minutes, oracle, MINUTES),
+        *(difference for user in users for difference in compare_user(user, oracle, 100)),
     ]
-    instants = [T + n * 77_777 for n in range(-3, 45)]
-    together = [Expectation(at) for at in reversed(instants)]
-    expect(lines, together)
-    for expectation in together:
-        alone = Expectation(expectation.at)
-        expect(lines, [alone])
-        assert expectation.least == alone.least
-        assert expectation.most == alone.most
-        ours = [e.events[0] for e in lines if _certain(e, expectation.at)]
-        assert expectation.least.pages == Counter(e["page_url"] for e in ours)
 
 
-def _certain(entry: Line, at: int) -> bool:
-    happened = milliseconds(entry.events[0]["timestamp"])
-    return at - 15 * MINUTE < happened <= at and entry.received_by + 2000 <= at
+@settings(max_examples=80, deadline=None)
+@given(st.lists(requests(settled=False), max_size=12))
+def test_the_truth_lies_within_the_bounds_whatever_is_left_open(truth: list[Truth]) -> None:
+    assert differences(truth, Oracle(it.line for it in truth)) == []
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(requests(settled=True), max_size=12))
+def test_the_bounds_meet_in_the_truth_where_nothing_is_open(truth: list[Truth]) -> None:
+    oracle = Oracle(it.line for it in truth)
+    assert differences(truth, oracle) == []
+    for path in METRICS.keys() - {"events.rejected"}:  # which may be noted 2 s later
+        least, most = METRICS[path].bounds(oracle, milliseconds(AT.isoformat()))
+        assert least == most, path
+
+
+@pytest.mark.parametrize(
+    ("received", "open_", "bounds"),
+    [
+        (2.0, {}, (1, 1)),
+        (1.999, {}, (0, 1)),  # not yet promised to be counted
+        (-1.0, {}, (0, 0)),
+        (9.0, {"acknowledged": False}, (0, 1)),  # never promised
+        (9.0, {"earlier": timedelta(seconds=5)}, (1, 1)),  # one of two tries, and both are inside
+        (903.0, {"later": timedelta(seconds=5)}, (0, 1)),  # or not: it may have occurred outside
+    ],
+)
+def test_what_is_open_becomes_bounds(
+    received: float, open_: dict[str, Any], bounds: tuple[int, int]
+) -> None:
+    at = AT - timedelta(seconds=received)
+    sent = Truth([at + timedelta(seconds=200)], [("a", "1", "page_view", "/")], at, **open_)
+    oracle = Oracle([sent.line])
+    assert METRICS["page_views.total"].bounds(oracle, milliseconds(AT.isoformat())) == bounds
+
+
+VISITS = [
+    ("a", "1", "page_view", "/y"),
+    ("a", "2", "page_view", "/x"),
+    ("a", "3", "add_to_cart", "/y"),
+    ("a", "3", "purchase", "/done"),
+    ("b", "4", "add_to_cart", "/x"),
+    ("c", None, "page_view", "/x"),
+    ("c", None, "page_view", "/y"),
+]
+VISITED = [
+    Truth([AT - timedelta(seconds=50)] * len(VISITS), VISITS, AT - timedelta(seconds=40)),
+    Truth([], [], AT - timedelta(seconds=40), rejected=2),
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        ("active_users.count", 4, "active_users.count is 4, should be 3 (+1)"),
+        ("active_users.count", 1, "active_users.count is 1, should be 3 (-2)"),
+        ("active_users.window_seconds", 60, "window_seconds is 60, should be 300"),
+        ("active_users", {"window_seconds": 300}, "active_users.count is missing"),
+        ("page_views.total", 6, "page_views.total is 6, should be 4"),
+        ("page_views.pages", 3, "page_views.pages is 3, should be 2"),
+        ("page_views.top.0.views", 3, "has ('/x', 3), should have ('/x', 2)"),
+        ("page_views.top.0.page_url", "/z", "has ('/z', 2), should have ('/x', 2)"),
+        ("page_views.top", [], "page_views.top has 0 rows, should have 2"),
+        ("active_sessions.total", 5, "active_sessions.total is 5, should be 4"),
+        ("active_sessions.spread.two", 1, "active_sessions.spread.two is 1, should be 0"),
+        ("active_sessions.users.0.sessions", 2, "has ('a', 2), should have ('a', 3)"),
+        ("events.total", 4, "events.total is 4, should be 7"),
+        ("events.types", 2, "events.types is 2, should be 3"),
+        ("events.by_type.checkout", 1, "events.by_type.checkout is 1, should be 0"),
+        ("events.by_type.purchase", 0, "events.by_type.purchase is 0, should be 1"),
+        ("events.late", 1, "events.late is 1, should be 0"),
+        ("events.rejected", 1, "events.rejected is 1, should be 2"),
+        ("arrivals.count", 6, "arrivals.count is 6, should be 7"),
+        ("carts.carts", 1, "carts.carts is 1, should be 2"),
+        ("carts.purchases", 0, "carts.purchases is 0, should be 1"),
+        ("carts.open", 2, "carts.open is 2, should be 1"),
+        ("minutes.2.events", 8, "events is 8, should be 0"),
+        ("minutes.1.page_views", 5, "page_views is 5, should be 4"),
+        ("minutes.0.complete", False, "complete is 0, should be 1"),
+        ("minutes", [], "the minutes are not the last 3 in order"),
+        ("a.sessions", 2, "a.sessions is 2, should be 3"),
+        ("a.active", False, "a.active is 0, should be 1"),
+        ("c.last_event_at", None, "c.last_event_at is 0, should be"),
+        ("a.latest.0.last_event_at", AT.isoformat(), "a.latest has ('1', "),
+        ("a.latest", [], "a.latest has 0 rows, should have 3"),
+        ("z.sessions", 1, "z.sessions is 1, should be 0"),
+    ],
+)
+def test_a_wrong_number_is_told(path: str, value: Any, told: str) -> None:
+    metrics, minutes, users = answers(VISITED)
+    documents = metrics | {"minutes": minutes["minutes"]} | {it["user_id"]: it for it in users}
+    *way, last = (int(step) if step.isdigit() else step for step in path.split("."))
+    place: Any = documents
+    for step in way:
+        place = place[step]
+    place[last] = value
+    [difference] = differences_of(
+        metrics | {name: documents[name] for name in metrics},
+        {"as_of": metrics["as_of"], "minutes": documents["minutes"]},
+        [documents[it["user_id"]] for it in users],
+        Oracle(it.line for it in VISITED),
+    )
+    assert told in difference
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"received_from": 5}', "\n"])
 def test_what_is_no_ledger_is_told_by_its_line(text: str) -> None:
-    good = json.dumps(
-        {
-            "received_from": "2026-11-22T14:30:00.000Z",
-            "received_by": "2026-11-22T14:30:00.001Z",
-            "acknowledged_by": None,
-            "rejected": [0, 1],
-            "events": [],
-        }
-    )
-    file = io.StringIO(f"{good}\n{text}")
+    instant = "2026-11-22T14:30:00.000Z"
+    good = {"received_from": instant, "received_by": instant, "acknowledged_by": None}
+    file = io.StringIO(f"{json.dumps(good | {'rejected': [0, 1], 'events': []})}\n{text}")
     file.name = "l.ndjson"
     lines = read_ledger(file)
-    assert next(lines) == Line(T, T + 1, None, (0, 1), [])
+    at = milliseconds(instant)
+    assert next(lines) == Line(at, at, None, (0, 1), [])
     with pytest.raises(ValueError, match=r"line 2 of l\.ndjson"):
         next(lines)

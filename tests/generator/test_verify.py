@@ -1,23 +1,18 @@
 """The oracle against the real service on a real mongod."""
 
+import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
 
-from generator.claims import wait_until
-from generator.ledger import milliseconds
-from generator.oracle import FRESH
 from tests.generator.command import generator
 from tests.generator.stubborn import losing_proxy
 
 pytestmark = pytest.mark.anyio
 
-FAULTS = (
-    *("--duplicates", 0.1, "--late", 0.1, "--ahead", 0.05),
-    *("--malformed", 0.05, "--out-of-order", 0.2),
-)
+FAULTS = ("--duplicates", 0.1, "--late", 0.1, "--ahead", 0.05, "--malformed", 0.05)
 
 
 async def test_every_metric_is_right_with_all_faults_on_and_answers_lost(
@@ -26,13 +21,13 @@ async def test_every_metric_is_right_with_all_faults_on_and_answers_lost(
     ledger = tmp_path / "ledger.ndjson"
     port = httpx.URL(fresh_service_url).port
     assert port is not None
-    run = (*("--rate", 400, "--duration", 4, "--users", 300, "--seed", 5), *FAULTS)
+    run = (*("--rate", 400, "--duration", 2, "--users", 300, "--seed", 5), *FAULTS)
     async with losing_proxy(port, every=7) as url:
         sent = await generator("--url", url, *run, "--expect", ledger)
     assert sent.status == 0, sent.err
-    assert "sent 1,600 events" in sent.err
+    assert "sent 800 events" in sent.err
     assert "not delivered: 0" in sent.err
-    assert "tried again: " in sent.err
+    assert "sent again: " in sent.err
 
     verify = ("verify", ledger, "--url", fresh_service_url)
     right = await generator(*verify)
@@ -47,8 +42,11 @@ async def test_every_metric_is_right_with_all_faults_on_and_answers_lost(
     }
     async with httpx.AsyncClient(base_url=fresh_service_url) as http:
         users = await active_users(http)
-        receipt = (await http.post("/v1/events", json=intruder)).json()
-        await wait_until(http, milliseconds(receipt["received_at"]) + FRESH)
+        assert (await http.post("/v1/events", json=intruder)).status_code == 202
+        for _ in range(100):  # until it is in the answers
+            if await active_users(http) > users:
+                break
+            await asyncio.sleep(0.1)
     wrong = await generator(*verify)
     assert wrong.status == 1
     assert f"active_users.count is {users + 1}, should be {users} (+1)" in wrong.out
