@@ -40,7 +40,7 @@ class Resources:
         """Store what still waits and drop the connections."""
         await self.rejections.flush()
         await self.metrics.close()
-        self.database.close()
+        await self.database.close()
 
 
 def open_resources(

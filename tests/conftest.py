@@ -23,7 +23,7 @@ from shared.http.application import application
 from shared.metrics import registry
 from shared.resources import Resources, open_resources
 from shared.settings import read_settings
-from shared.storage.database import Client, Database, connect, indexes
+from shared.storage.database import Client, Database, connected, indexes
 from shared.storage.embedded_mongod import embedded_mongod
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -99,9 +99,8 @@ def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 async def mongodb(mongodb_uri: str) -> AsyncIterator[Client]:
     """Connect to the suite's mongod."""
-    client = connect(mongodb_uri)
-    yield client
-    client.close()
+    async with connected(mongodb_uri) as client:
+        yield client
 
 
 @pytest.fixture

@@ -1,10 +1,13 @@
 """MongoDB: the client, the collections with their indexes, and nothing else.
 
-The only module that names Motor. Its successor is PyMongo's own asyncio client, with the same
-methods: to move, change the imports and the two aliases here.
+The only module that names the driver. `_DRIVER` is Motor; its successor is PyMongo's own asyncio
+client, which the suite runs on too. They differ in what must be awaited: `all_of` and
+`disconnect` see to that, so nobody else calls `aggregate` or `close`.
 """
 
 import asyncio
+import inspect
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any, Final, TypeVar
@@ -12,7 +15,7 @@ from typing import Any, Final, TypeVar
 from bson.codec_options import CodecOptions
 from bson.errors import InvalidBSON
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
-from pymongo import ASCENDING, IndexModel, WriteConcern
+from pymongo import ASCENDING, AsyncMongoClient, IndexModel, WriteConcern
 from pymongo.errors import (
     AutoReconnect,
     NetworkTimeout,
@@ -24,6 +27,9 @@ from pymongo.read_concern import ReadConcern
 Document = dict[str, Any]
 Client = AsyncIOMotorClient[Document]
 Collection = AsyncIOMotorCollection[Document]
+_DRIVER: Any = (
+    AsyncMongoClient if os.environ.get("FOOTFALL_TEST_DRIVER") == "pymongo" else AsyncIOMotorClient
+)
 _Result = TypeVar("_Result")
 
 SNAPSHOT_RETENTION: Final = 172_800  # seconds: history reaches back a day, kept twice that
@@ -37,7 +43,7 @@ DURABLE: Final = WriteConcern(w="majority", j=True)
 
 def connect(uri: str) -> Client:
     """Make a client. It connects on first use, and again after every failure, by itself."""
-    return AsyncIOMotorClient(
+    client: Client = _DRIVER(
         uri,
         appname="footfall",
         serverSelectionTimeoutMS=2000,
@@ -46,6 +52,25 @@ def connect(uri: str) -> Client:
         maxPoolSize=20,
         tz_aware=True,
     )
+    return client
+
+
+async def disconnect(client: Client) -> None:
+    """Drop the connections of a client."""
+    close: Callable[[], Any] = client.close
+    closing = close()
+    if inspect.isawaitable(closing):
+        await closing
+
+
+@asynccontextmanager
+async def connected(uri: str) -> AsyncIterator[Client]:
+    """Make a client for the block."""
+    client = connect(uri)
+    try:
+        yield client
+    finally:
+        await disconnect(client)
 
 
 def write_deadline() -> AbstractAsyncContextManager[None]:
@@ -89,22 +114,21 @@ async def all_of(
     collection: Collection, pipeline: list[Document], hint: Document | None = None
 ) -> list[Document]:
     """Run an aggregation pipeline and return its documents."""
-    options = {"hint": hint} if hint else {}
+    options: dict[str, Any] = {"allowDiskUse": True, "maxTimeMS": MAX_READ_SECONDS * 1000}
+    if hint:
+        options["hint"] = hint
     with _legible_failure():
         async with read_deadline():
-            found: list[Document] = await collection.aggregate(
-                pipeline, allowDiskUse=True, maxTimeMS=MAX_READ_SECONDS * 1000, **options
-            ).to_list(None)
+            cursor: Any = collection.aggregate(pipeline, **options)
+            if inspect.isawaitable(cursor):
+                cursor = await cursor
+            found: list[Document] = await cursor.to_list(None)
     return found
 
 
 async def run_to_end(collection: Collection, pipeline: list[Document]) -> None:
-    """Run an aggregation pipeline that writes what it finds, on disk where it must."""
-    with _legible_failure():
-        async with read_deadline():
-            await collection.aggregate(
-                pipeline, allowDiskUse=True, maxTimeMS=MAX_READ_SECONDS * 1000
-            ).to_list(None)
+    """Run an aggregation pipeline that writes what it finds."""
+    await all_of(collection, pipeline)
 
 
 @contextmanager
@@ -196,6 +220,6 @@ class Database:
                 )
         await self._database[name].create_indexes(models)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Drop the connections."""
-        self._client.close()
+        await disconnect(self._client)

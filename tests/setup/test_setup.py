@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -225,3 +226,11 @@ def test_is_not_to_be_installed_and_says_what_to_do_instead(tmp_path: Path) -> N
     done = subprocess.run(pip, capture_output=True, text=True, check=False)
     assert done.returncode
     assert "use `make run`" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "lock", [*sorted(ROOT.glob("requirements*.txt")), ROOT / "package-lock.json"]
+)
+def test_a_lock_names_no_address_to_download_from(lock: Path) -> None:
+    text = lock.read_text("utf-8")
+    assert not re.search(r"--(extra-)?index-url|--find-links|\"resolved\"| @ http", text)
