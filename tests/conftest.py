@@ -85,15 +85,23 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run one real mongod for the whole suite, which deletes nothing by itself.
+    """Return the address of the suite's server, which deletes nothing by itself.
 
-    The tests' clock stands still in the past, so that TTL would find everything expired.
+    It is a mongod of our own, or the one that FOOTFALL_TEST_MONGODB_URI names. The tests' clock
+    stands still in the past, so that TTL would find everything expired.
     """
-    with embedded_mongod(tmp_path_factory.mktemp("data")) as uri:
-        client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(uri)
+    with contextlib.ExitStack() as running:
+        other = os.environ.get("FOOTFALL_TEST_MONGODB_URI", "")
+        uri = other or running.enter_context(embedded_mongod(tmp_path_factory.mktemp("data")))
+        client = running.enter_context(pymongo.MongoClient[dict[str, Any]](uri))
+        before = client.list_database_names()
         client.admin.command("setParameter", 1, ttlMonitorEnabled=False)
-        client.close()
         yield uri
+        if other:
+            for name in client.list_database_names():
+                if name.startswith("test_") and name not in before:
+                    client.drop_database(name)
+            client.admin.command("setParameter", 1, ttlMonitorEnabled=True)
 
 
 @pytest.fixture(scope="session")
