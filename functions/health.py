@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from shared.clock import ClockSkewError
 from shared.http.application import application
 from shared.http.auth import Scope
 from shared.http.aws_lambda import http_handler
@@ -26,11 +27,15 @@ async def get_livez(_: Request) -> Response:
 
 async def get_readyz(request: Request) -> Response:
     """Tell that MongoDB answers and every index exists."""
+    service = resources_of(request)
     try:
         async with asyncio.timeout(_READY_SECONDS):
-            missing = await resources_of(request).database.missing_indexes()
+            missing = await service.database.missing_indexes()
+            await service.clock_skew.check()
     except (PyMongoError, TimeoutError):
         raise Problem(NOT_READY, "MongoDB does not answer") from None
+    except ClockSkewError as error:
+        raise Problem(NOT_READY, str(error)) from None
     if missing:
         raise Problem(NOT_READY, f"Indexes are missing: {', '.join(missing)}")
     return JSONResponse({"status": "ready"}, headers=_NO_STORE)

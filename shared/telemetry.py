@@ -32,6 +32,11 @@ FRESHNESS: Final = Gauge(
     "Age of the newest stored snapshot",
     multiprocess_mode="min",
 )
+CLOCK_SKEW: Final = Gauge(
+    "footfall_clock_skew_seconds",
+    "This machine's clock less MongoDB's",
+    multiprocess_mode="mostrecent",
+)
 QUEUE: Final = Gauge(
     "footfall_queue_depth_events", "Events waiting to be stored", multiprocess_mode="livesum"
 )

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -45,13 +45,25 @@ class FakeClock:
 
 
 @dataclass
+class MongoDBClock:
+    """MongoDB's clock for a service whose own clock the test sets."""
+
+    ours: FakeClock
+    offset: timedelta = timedelta()  # of ours, against this one
+
+    async def now(self) -> datetime:
+        """Tell the time."""
+        return self.ours() - self.offset
+
+
+@dataclass
 class Service:
     """The whole service in this process: its parts, its clock, and a client over ASGI."""
 
     resources: Resources
     clock: FakeClock
     client: httpx.AsyncClient
-    _sent: int = field(default=0, init=False)
+    mongodb_clock: MongoDBClock
 
     def event(self, *, ago: float = 0.0, **fields: Any) -> dict[str, Any]:
         """Make a valid event that happened `ago` seconds before now."""
@@ -127,12 +139,13 @@ async def serve(client: Client, **environment: str) -> AsyncIterator[Service]:
     name = f"test_{uuid4().hex}"
     clock = FakeClock()
     settings = read_settings({"FOOTFALL_DATABASE": name} | environment)
-    resources = open_resources(settings, clock=clock, client=client)
+    mongodb_clock = MongoDBClock(clock)
+    resources = open_resources(settings, clock=clock, client=client, server_clock=mongodb_clock.now)
     await resources.database.ensure_indexes()
     app = application(routes, resources=lambda: resources, cors_origins=settings.cors_origins)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://footfall") as http:
-        yield Service(resources, clock, http)
+        yield Service(resources, clock, http, mongodb_clock)
     await client.drop_database(name)
 
 

@@ -11,7 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
+from shared.clock import ClockSkewError
 from shared.http.problems import (
+    CLOCK_SKEW,
     INTERNAL,
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
@@ -59,6 +61,10 @@ async def _answer_storage_failure(request: Request, error: Exception) -> Respons
     return await _answer_problem(request, Problem(STORAGE_UNAVAILABLE, detail))
 
 
+async def _answer_clock_skew(request: Request, error: Exception) -> Response:
+    return await _answer_problem(request, Problem(CLOCK_SKEW, str(error)))
+
+
 async def _answer_crash(request: Request, error: Exception) -> Response:
     _LOG.error("%s failed", _name(request), exc_info=error)
     response = await _answer_problem(
@@ -76,5 +82,6 @@ ERROR_ANSWERS: Final[Mapping[Any, ExceptionHandler]] = {
     Problem: _answer_problem,
     HTTPException: _answer_http_exception,
     PyMongoError: _answer_storage_failure,
+    ClockSkewError: _answer_clock_skew,
     Exception: _answer_crash,
 }

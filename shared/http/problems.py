@@ -61,6 +61,9 @@ STORAGE_UNAVAILABLE: Final = Failure(
 REBUILDING: Final = Failure(
     "rebuilding", 503, "The metrics are being rebuilt", logging.WARNING, retry_after=2
 )
+CLOCK_SKEW: Final = Failure(
+    "clock-skew", 503, "The clock of this machine is not MongoDB's", retry_after=5
+)  # not logged here: shared.storage.clock_skew says so once
 NOT_READY: Final = Failure("not-ready", 503, "Not ready to serve", logging.DEBUG, retry_after=1)
 
 

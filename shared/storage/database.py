@@ -10,6 +10,7 @@ import inspect
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from bson.codec_options import CodecOptions
@@ -38,6 +39,7 @@ REJECTION_RETENTION: Final = 86_400
 MAX_READ_SECONDS: Final = 15
 _INDEX_OPTIONS_CONFLICT: Final = 85
 
+_TZ_AWARE: Final[CodecOptions[Document]] = CodecOptions(tz_aware=True)
 DURABLE: Final = WriteConcern(w="majority", j=True)
 
 
@@ -172,7 +174,7 @@ class Database:
     ) -> None:
         self.name = name
         self._client = client
-        self._database = client.get_database(name, codec_options=CodecOptions(tz_aware=True))
+        self._database = client.get_database(name, codec_options=_TZ_AWARE)
         self._indexes = indexes
         # A majority has what is read, so that nothing is counted which a failover takes back.
         self.events: Collection = self._database.get_collection(
@@ -219,6 +221,12 @@ class Database:
                     },
                 )
         await self._database[name].create_indexes(models)
+
+    async def now(self) -> datetime:
+        """Return the time by MongoDB's own clock."""
+        hello = await self._database.command("hello", codec_options=_TZ_AWARE)
+        server_time: datetime = hello["localTime"]
+        return server_time
 
     async def close(self) -> None:
         """Drop the connections."""
