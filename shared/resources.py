@@ -19,7 +19,6 @@ from shared.metrics.current import CurrentMetrics
 from shared.settings import Settings, read_settings
 from shared.storage.clock_skew import ClockSkew, ServerClock
 from shared.storage.database import Client, Database, connect, indexes
-from shared.telemetry import watch_queue
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,6 @@ def open_resources(
         else MemoryWindows(clock)
     )
     event_log = EventLog(database.events)
-    watch_queue(lambda: event_log.waiting)
     return Resources(
         settings=settings,
         clock=clock,

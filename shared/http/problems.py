@@ -66,6 +66,8 @@ CLOCK_SKEW: Final = Failure(
 )  # not logged here: shared.storage.clock_skew says so once
 NOT_READY: Final = Failure("not-ready", 503, "Not ready to serve", logging.DEBUG, retry_after=1)
 
+FAILURES: Final = [it for it in globals().values() if isinstance(it, Failure)]
+
 
 class Problem(Exception):  # noqa: N818 - RFC 9457's word
     """A failure met while answering one request."""

@@ -25,6 +25,8 @@ from pymongo.errors import (
 )
 from pymongo.read_concern import ReadConcern
 
+from shared.storage.pool_telemetry import PoolTelemetry
+
 Document = dict[str, Any]
 Client = AsyncIOMotorClient[Document]
 Collection = AsyncIOMotorCollection[Document]
@@ -52,6 +54,7 @@ def connect(uri: str) -> Client:
         connectTimeoutMS=2000,
         socketTimeoutMS=20_000,  # frees the thread of an operation that was given up
         maxPoolSize=20,
+        event_listeners=[PoolTelemetry()],
         tz_aware=True,
     )
     return client
