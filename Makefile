@@ -4,7 +4,7 @@ LOCK := $(PYTHON) -m uv --quiet pip compile --universal --python-version 3.11 --
 	--no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run generate test test-compose lint bench package lock
+.PHONY: help run generate test test-pymongo test-compose lint bench package lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
@@ -20,6 +20,10 @@ generate: ## send mock events to a running service; ARGS="--rate 100"
 test: ## the whole suite; ARGS="tests/metrics -k windows"
 	@scripts/setup dev
 	$(PYTHON) -m pytest $(ARGS)
+
+test-pymongo: ## what reads and writes MongoDB, on PyMongo's own asyncio client in Motor's place
+	@scripts/setup dev
+	FOOTFALL_TEST_DRIVER=pymongo $(PYTHON) -m pytest tests/storage tests/ingest tests/metrics tests/functions $(ARGS)
 
 test-compose: ## docker compose up, tried for real; needs a Docker daemon
 	@scripts/setup dev

@@ -142,7 +142,7 @@ async def _measure(uri: str, scenario: Scenario) -> list[str]:
     row += [f"{cost.took[0] / 1000:.1f} s" for cost in first]
     plainly = _plainly(plain.bench, now) if scenario.rate <= PLAIN else None
     row += [f"{plainly:,.0f} ms", f"{plainly / answer:.0f}"] if plainly else ["not tried", ""]
-    client.close()
+    await database.close()
     plain.close()
     return row
 

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final, NoReturn
@@ -31,10 +32,19 @@ def main() -> None:
         listener = _listen(settings)
     except SettingError as error:
         sys.exit(f"footfall: {error}")
+    mongod_died = threading.Event()
+
+    def end(why: str) -> None:
+        mongod_died.set()
+        _say(f"{why}; stopping")
+        os.kill(os.getpid(), signal.SIGTERM)
+
     with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as running:
         running.enter_context(listener)
         try:
-            uri = settings.mongodb_uri or running.enter_context(embedded_mongod(settings.data_dir))
+            uri = settings.mongodb_uri or running.enter_context(
+                embedded_mongod(settings.data_dir, end)
+            )
         except MongodError as error:
             sys.exit(f"footfall: {error}")
         os.environ["FOOTFALL_MONGODB_URI"] = uri
@@ -51,6 +61,8 @@ def main() -> None:
         _say(f"the dashboard is at {address}/ (Ctrl-C stops everything)")
         serve(settings, listener, stop_first)
     _say("stopped")
+    if mongod_died.is_set():
+        sys.exit(1)
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:
@@ -122,7 +134,7 @@ def _generator(settings: Settings, address: str) -> Iterator[Callable[[], None]]
         env=environment,
         stdin=subprocess.DEVNULL,
         start_new_session=True,
-        preexec_fn=end_with_parent,  # noqa: PLW1509 - one system call, no threads yet
+        preexec_fn=end_with_parent,  # noqa: PLW1509 - one system call
     )
     stop_it = partial(stop, process, _GENERATOR_SECONDS)
     try:

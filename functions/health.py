@@ -1,19 +1,22 @@
 """`GET /livez`, `/readyz` and `/metrics`: for the platform that runs the service."""
 
 import asyncio
+from datetime import datetime
 
+from pymongo import DESCENDING
 from pymongo.errors import PyMongoError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from shared.clock import ClockSkewError
 from shared.http.application import application
 from shared.http.auth import Scope
 from shared.http.aws_lambda import http_handler
 from shared.http.problems import NOT_READY, Problem
-from shared.metrics.snapshots import newest_snapshot_at
-from shared.resources import loop_resources, resources_of
-from shared.telemetry import FRESHNESS, exposition
+from shared.resources import Resources, loop_resources, resources_of
+from shared.storage.database import Collection, Database
+from shared.telemetry import exposition, read_from_mongodb
 
 _NO_STORE = {"Cache-Control": "no-store"}
 _READY_SECONDS = 3.0
@@ -25,30 +28,50 @@ async def get_livez(_: Request) -> Response:
 
 
 async def get_readyz(request: Request) -> Response:
-    """Tell that MongoDB answers and every index exists."""
-    try:
-        async with asyncio.timeout(_READY_SECONDS):
-            missing = await resources_of(request).database.missing_indexes()
-    except (PyMongoError, TimeoutError):
-        raise Problem(NOT_READY, "MongoDB does not answer") from None
-    if missing:
-        raise Problem(NOT_READY, f"Indexes are missing: {', '.join(missing)}")
+    """Answer 200 while events can be taken and metrics answered, else say why not."""
+    reason = await _why_not_ready(resources_of(request))
+    if reason:
+        raise Problem(NOT_READY, reason)
     return JSONResponse({"status": "ready"}, headers=_NO_STORE)
 
 
-async def get_telemetry(request: Request) -> Response:
-    """Answer with the Prometheus text."""
-    service = resources_of(request)
-    service.keys.identify(request, Scope.READ)
+async def _why_not_ready(service: Resources) -> str | None:
     try:
         async with asyncio.timeout(_READY_SECONDS):
-            newest = await newest_snapshot_at(service.database)
+            missing = await service.database.missing_indexes()
+            await service.clock_skew.check()
     except (PyMongoError, TimeoutError):
-        newest = None  # the lag stays as it was; the alarm to have is on readyz
-    if newest:
-        FRESHNESS.set((service.clock() - newest).total_seconds())
-    body, media_type = exposition()
+        return "MongoDB does not answer"
+    except ClockSkewError as error:
+        return str(error)
+    return f"Indexes are missing: {', '.join(missing)}" if missing else None
+
+
+async def get_telemetry(request: Request) -> Response:
+    """Answer with the Prometheus text, within 6 s whatever MongoDB does."""
+    service = resources_of(request)
+    service.keys.identify(request, Scope.READ)
+    is_ready = await _why_not_ready(service) is None
+    tick, event = await _last_known(service.database)
+    read_from_mongodb(ready=is_ready, tick=tick, event=event)
+    body, media_type = exposition(service.clock())
     return Response(body, headers=_NO_STORE, media_type=media_type)
+
+
+async def _last_known(database: Database) -> tuple[datetime | None, datetime | None]:
+    """Return when the last tick was and when the newest event arrived; None: not known."""
+    try:
+        async with asyncio.timeout(_READY_SECONDS):
+            tick = await _newest(database.latest, "as_of")
+            return tick, await _newest(database.events, "received_at")
+    except (PyMongoError, TimeoutError):
+        return None, None
+
+
+async def _newest(collection: Collection, field: str) -> datetime | None:
+    found = await collection.find_one({}, {field: 1}, sort=[(field, DESCENDING)])
+    instant = found.get(field) if found else None
+    return instant if isinstance(instant, datetime) else None
 
 
 routes: list[BaseRoute] = [

@@ -23,6 +23,7 @@ async def post_events(request: Request) -> Response:
     """Answer 202 with a receipt once every valid event is durable, else with a problem."""
     service = resources_of(request)
     client = service.keys.identify(request, Scope.WRITE)
+    await service.clock_skew.check()
     body = await read_body(request, service.read_budget)
     values = batch_of(parse_body(body, header(request.scope, b"content-type")))
     headers = await service.rate_limits.charge(client, len(values))

@@ -49,6 +49,7 @@ def reader(request: Request) -> Resources:
 
 async def current(service: Resources) -> Document:
     """Return every metric as it is now, or raise a 503 problem that says how far that is."""
+    await service.clock_skew.check()
     try:
         return await service.metrics.get()
     except RebuildingError as error:
@@ -95,6 +96,7 @@ async def get_sessions_of_user(request: Request) -> Response:
 
 async def _one_user(request: Request, user_id: str) -> Response:
     service = reader(request)
+    await service.clock_skew.check()
     answer = await sessions_of_user(service.database, user_id, service.clock())
     return json_answer(request, answer)
 

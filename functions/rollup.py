@@ -7,6 +7,7 @@ from typing import Final
 
 from pymongo.errors import PyMongoError
 
+from shared.clock import ClockSkewError
 from shared.http.aws_lambda import task_handler
 from shared.metrics.current import RebuildingError
 from shared.metrics.snapshots import EVERY, due_at
@@ -19,6 +20,7 @@ Sleep = Callable[[float], Awaitable[None]]
 
 async def run(service: Resources) -> None:
     """Bring the rollups up to date, and store the snapshot that is due."""
+    await service.clock_skew.check()
     await service.database.ensure_indexes()
     await service.metrics.get()
 
@@ -29,6 +31,8 @@ async def run_schedule(service: Resources, sleep: Sleep = asyncio.sleep) -> None
         began = service.clock()
         try:
             await run(service)
+        except ClockSkewError:
+            pass  # it was said when it began
         except (PyMongoError, RebuildingError) as error:
             _LOG.warning("no snapshot this time: %s", type(error).__name__)
         except Exception:  # noqa: BLE001 - a defect; history must not end with it

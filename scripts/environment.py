@@ -93,12 +93,22 @@ def _install(lock: str) -> bool:
     print(f"Installing {lock}", flush=True)
     checksum = _checksum(lock)
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    done = subprocess.run([*pip, "--require-hashes", "-r", lock], cwd=ROOT, check=False)  # noqa: S603
+    command = [*pip, *_cache_options(), "--require-hashes", "-r", lock]
+    done = subprocess.run(command, cwd=ROOT, check=False)  # noqa: S603
     if done.returncode == 0:
         (STAMPS / lock).write_text(checksum)
         return True
     print(f"setup: {lock} could not be installed; pip says why above.", file=sys.stderr)
     return False
+
+
+def _cache_options() -> list[str]:
+    """Return the option without which pip warns of a home folder that it cannot write to."""
+    folder = Path(os.path.expanduser("~/.cache/pip"))  # noqa: PTH111 - Path's refuses an empty HOME
+    while not folder.exists():
+        folder = folder.parent
+    is_ours = folder.stat().st_uid == os.geteuid() and os.access(folder, os.W_OK)
+    return [] if is_ours else ["--no-cache-dir"]
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from shared.http.problems import (
     BAD_ENCODING,
     BAD_JSON,
     BATCH_EXCEEDS_LIMIT,
+    CLOCK_SKEW,
     CONTENT_CODING,
     FORBIDDEN,
     INCOMPLETE_BODY,
@@ -38,7 +39,7 @@ from shared.metrics.snapshots import History
 from shared.schema import Receipt
 
 _GUARD: Final = (UNAUTHENTICATED, FORBIDDEN)
-_READING: Final = (*_GUARD, INTERNAL, STORAGE_UNAVAILABLE, REBUILDING)
+_READING: Final = (*_GUARD, INTERNAL, STORAGE_UNAVAILABLE, CLOCK_SKEW, REBUILDING)
 
 
 STORED: Final = WholeNumber("limit", default=50, high=200)
@@ -92,6 +93,7 @@ OPERATIONS: Final = (
             SLOW_BODY,
             TOO_LARGE,
             MEDIA_TYPE,
+            CLOCK_SKEW,
             CONTENT_CODING,
             INVALID_EVENTS,
             RATE_LIMITED,
@@ -99,6 +101,7 @@ OPERATIONS: Final = (
             INTERNAL,
             OVERLOADED,
             STORAGE_UNAVAILABLE,
+            CLOCK_SKEW,
         ),
     ),
     _reading("/v1/events", "The newest stored events, newest first", StoredEvents, STORED, BY_USER),

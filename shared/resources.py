@@ -17,8 +17,8 @@ from shared.ingest.rejections import RejectionLog
 from shared.metrics import registry
 from shared.metrics.current import CurrentMetrics
 from shared.settings import Settings, read_settings
+from shared.storage.clock_skew import ClockSkew, ServerClock
 from shared.storage.database import Client, Database, connect, indexes
-from shared.telemetry import watch_queue
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,13 @@ class Resources:
     rejections: RejectionLog
     rate_limits: RateLimits
     metrics: CurrentMetrics
+    clock_skew: ClockSkew
 
     async def close(self) -> None:
         """Store what still waits and drop the connections."""
         await self.rejections.flush()
         await self.metrics.close()
-        self.database.close()
+        await self.database.close()
 
 
 def open_resources(
@@ -49,8 +50,12 @@ def open_resources(
     clock: Clock = system_clock,
     new_id: Callable[[], object] = ObjectId,
     client: Client | None = None,
+    server_clock: ServerClock | None = None,
 ) -> Resources:
-    """Put the parts together. Nothing connects before it is first used."""
+    """Put the parts together. Nothing connects before it is first used.
+
+    `server_clock` is MongoDB's own; whoever passes another `clock` passes one that goes with it.
+    """
     database = Database(
         client or connect(settings.mongodb_uri),
         settings.database,
@@ -62,7 +67,6 @@ def open_resources(
         else MemoryWindows(clock)
     )
     event_log = EventLog(database.events)
-    watch_queue(lambda: event_log.waiting)
     return Resources(
         settings=settings,
         clock=clock,
@@ -74,6 +78,7 @@ def open_resources(
         rejections=RejectionLog(database.rejections, clock),
         rate_limits=RateLimits(settings.rate_limit, settings.total_rate_limit, windows),
         metrics=CurrentMetrics(database, clock),
+        clock_skew=ClockSkew(clock, server_clock or database.now),
     )
 
 

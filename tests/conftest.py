@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from shared.http.application import application
 from shared.metrics import registry
 from shared.resources import Resources, open_resources
 from shared.settings import read_settings
-from shared.storage.database import Client, Database, connect, indexes
+from shared.storage.database import Client, Database, connected, indexes
 from shared.storage.embedded_mongod import embedded_mongod
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,13 +45,25 @@ class FakeClock:
 
 
 @dataclass
+class MongoDBClock:
+    """MongoDB's clock for a service whose own clock the test sets."""
+
+    ours: FakeClock
+    offset: timedelta = timedelta()  # of ours, against this one
+
+    async def now(self) -> datetime:
+        """Tell the time."""
+        return self.ours() - self.offset
+
+
+@dataclass
 class Service:
     """The whole service in this process: its parts, its clock, and a client over ASGI."""
 
     resources: Resources
     clock: FakeClock
     client: httpx.AsyncClient
-    _sent: int = field(default=0, init=False)
+    mongodb_clock: MongoDBClock
 
     def event(self, *, ago: float = 0.0, **fields: Any) -> dict[str, Any]:
         """Make a valid event that happened `ago` seconds before now."""
@@ -85,23 +97,30 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run one real mongod for the whole suite, which deletes nothing by itself.
+    """Return the address of the suite's server, which deletes nothing by itself.
 
-    The tests' clock stands still in the past, so that TTL would find everything expired.
+    It is a mongod of our own, or the one that FOOTFALL_TEST_MONGODB_URI names. The tests' clock
+    stands still in the past, so that TTL would find everything expired.
     """
-    with embedded_mongod(tmp_path_factory.mktemp("data")) as uri:
-        client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(uri)
+    with contextlib.ExitStack() as running:
+        other = os.environ.get("FOOTFALL_TEST_MONGODB_URI", "")
+        uri = other or running.enter_context(embedded_mongod(tmp_path_factory.mktemp("data")))
+        client = running.enter_context(pymongo.MongoClient[dict[str, Any]](uri))
+        before = client.list_database_names()
         client.admin.command("setParameter", 1, ttlMonitorEnabled=False)
-        client.close()
         yield uri
+        if other:
+            for name in client.list_database_names():
+                if name.startswith("test_") and name not in before:
+                    client.drop_database(name)
+            client.admin.command("setParameter", 1, ttlMonitorEnabled=True)
 
 
 @pytest.fixture(scope="session")
 async def mongodb(mongodb_uri: str) -> AsyncIterator[Client]:
     """Connect to the suite's mongod."""
-    client = connect(mongodb_uri)
-    yield client
-    client.close()
+    async with connected(mongodb_uri) as client:
+        yield client
 
 
 @pytest.fixture
@@ -120,12 +139,13 @@ async def serve(client: Client, **environment: str) -> AsyncIterator[Service]:
     name = f"test_{uuid4().hex}"
     clock = FakeClock()
     settings = read_settings({"FOOTFALL_DATABASE": name} | environment)
-    resources = open_resources(settings, clock=clock, client=client)
+    mongodb_clock = MongoDBClock(clock)
+    resources = open_resources(settings, clock=clock, client=client, server_clock=mongodb_clock.now)
     await resources.database.ensure_indexes()
     app = application(routes, resources=lambda: resources, cors_origins=settings.cors_origins)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://footfall") as http:
-        yield Service(resources, clock, http)
+        yield Service(resources, clock, http, mongodb_clock)
     await client.drop_database(name)
 
 

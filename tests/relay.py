@@ -15,10 +15,26 @@ class Relay(ThreadingTCPServer):
 
     def __init__(self, mongodb_uri: str, marked: str) -> None:
         super().__init__(("127.0.0.1", 0), _Connection)
-        self.mongod = unquote(urlsplit(mongodb_uri).netloc)
+        address = urlsplit(mongodb_uri)
+        credentials, at, server = address.netloc.rpartition("@")
+        self._server = unquote(server)
         self.marked = marked.encode()
         self.pooled: set[socket.socket] = set()
-        self.uri = f"mongodb://127.0.0.1:{self.server_address[1]}/?directConnection=true"
+        ours = ("replicaSet=", "directConnection=")
+        options = [it for it in address.query.split("&") if it and not it.startswith(ours)]
+        options.append("directConnection=true")  # past the relay the driver would find the others
+        self.uri = (
+            f"mongodb://{credentials}{at}127.0.0.1:{self.server_address[1]}/?{'&'.join(options)}"
+        )
+
+    def connect(self) -> socket.socket:
+        """Connect to the server behind."""
+        if self._server.startswith("/"):
+            server = socket.socket(socket.AF_UNIX)
+            server.connect(self._server)
+            return server
+        host, _, port = self._server.partition(":")
+        return socket.create_connection((host, int(port or 27017)))
 
     def break_pooled(self) -> int:
         """Break what is in the pool, not what the driver watches the server by; tell how many."""
@@ -39,8 +55,7 @@ class _Connection(BaseRequestHandler):
     request: socket.socket
 
     def handle(self) -> None:
-        with socket.socket(socket.AF_UNIX) as mongod:
-            mongod.connect(self.server.mongod)
+        with self.server.connect() as mongod:
             answers = threading.Thread(target=self._pass_on, args=(mongod, self.request))
             answers.start()
             self._pass_on(self.request, mongod)

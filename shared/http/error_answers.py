@@ -11,7 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
+from shared.clock import ClockSkewError
 from shared.http.problems import (
+    CLOCK_SKEW,
+    FAILURES,
     INTERNAL,
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
@@ -25,6 +28,9 @@ from shared.telemetry import PROBLEMS
 _LOG: Final = logging.getLogger("footfall.requests")
 _ONE_LINE_EACH: Final = 1.0  # seconds: an outage is told once a second, and counted by telemetry
 _told_at: dict[str, float] = {}
+
+for _failure in FAILURES:  # a counter that begins with its first failure hides that one from `rate`
+    PROBLEMS.labels(_failure.tag)
 
 # The answers are coroutines all: Starlette runs a plain function in a thread, at 150 µs more.
 
@@ -59,6 +65,10 @@ async def _answer_storage_failure(request: Request, error: Exception) -> Respons
     return await _answer_problem(request, Problem(STORAGE_UNAVAILABLE, detail))
 
 
+async def _answer_clock_skew(request: Request, error: Exception) -> Response:
+    return await _answer_problem(request, Problem(CLOCK_SKEW, str(error)))
+
+
 async def _answer_crash(request: Request, error: Exception) -> Response:
     _LOG.error("%s failed", _name(request), exc_info=error)
     response = await _answer_problem(
@@ -76,5 +86,6 @@ ERROR_ANSWERS: Final[Mapping[Any, ExceptionHandler]] = {
     Problem: _answer_problem,
     HTTPException: _answer_http_exception,
     PyMongoError: _answer_storage_failure,
+    ClockSkewError: _answer_clock_skew,
     Exception: _answer_crash,
 }

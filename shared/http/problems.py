@@ -61,7 +61,12 @@ STORAGE_UNAVAILABLE: Final = Failure(
 REBUILDING: Final = Failure(
     "rebuilding", 503, "The metrics are being rebuilt", logging.WARNING, retry_after=2
 )
+CLOCK_SKEW: Final = Failure(
+    "clock-skew", 503, "The clock of this machine is not MongoDB's", retry_after=5
+)  # not logged here: shared.storage.clock_skew says so once
 NOT_READY: Final = Failure("not-ready", 503, "Not ready to serve", logging.DEBUG, retry_after=1)
+
+FAILURES: Final = [it for it in globals().values() if isinstance(it, Failure)]
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457's word

@@ -20,7 +20,7 @@ from pymongo.errors import BulkWriteError, PyMongoError
 
 from shared.http.problems import OVERLOADED, STORAGE_UNAVAILABLE, Problem
 from shared.storage.database import Collection, Document, write_deadline
-from shared.telemetry import GROUPS
+from shared.telemetry import GROUPS, QUEUE
 
 MAX_WAITING_EVENTS: Final = 20_000
 MAX_WAITING_BYTES: Final = 32 * 1_048_576
@@ -77,6 +77,7 @@ class EventLog:
         self._queued_events += len(fresh)
         self._waiting_events += len(fresh)
         self._waiting_bytes += size
+        QUEUE.set(self._waiting_events)
         if self._is_time_to_write():
             self._writers.add(asyncio.create_task(self._write_groups()))
         duplicates = await append.duplicates
@@ -151,6 +152,7 @@ class EventLog:
     def _forget(self, group: Sequence[Append]) -> None:
         self._waiting_events -= sum(len(append.documents) for append in group)
         self._waiting_bytes -= sum(append.size for append in group)
+        QUEUE.set(self._waiting_events)
 
     async def _insert(self, documents: list[Document]) -> set[int]:
         """Insert, once more after a lost answer; give the places of what was there before."""

@@ -9,7 +9,7 @@ from pymongo.errors import DuplicateKeyError
 from shared.metrics.engine.source import Pipeline
 from shared.metrics.registry import METRICS, Snapshot
 from shared.schema import Instant
-from shared.storage.database import Database, Document, all_of, read_deadline, write_deadline
+from shared.storage.database import Database, Document, all_of, write_deadline
 
 EVERY: Final = timedelta(seconds=10)
 _MAX_POINTS: Final = 360  # an hour at full resolution; a longer history is thinned to this many
@@ -76,10 +76,3 @@ def _readable(document: Document) -> BaseModel | None:
             except ValidationError:
                 continue
     return Snapshot(**parts) if len(parts) > 1 else None
-
-
-async def newest_snapshot_at(database: Database) -> datetime | None:
-    """Return when the newest snapshot was taken."""
-    async with read_deadline():
-        found = await database.snapshots.find_one({}, {"as_of": 1}, sort=[("as_of", -1)])
-    return found["as_of"] if found else None

@@ -1,18 +1,22 @@
 """MongoDB: the client, the collections with their indexes, and nothing else.
 
-The only module that names Motor. Its successor is PyMongo's own asyncio client, with the same
-methods: to move, change the imports and the two aliases here.
+The only module that names the driver. `_DRIVER` is Motor; its successor is PyMongo's own asyncio
+client, which the suite runs on too. They differ in what must be awaited: `all_of` and
+`disconnect` see to that, so nobody else calls `aggregate` or `close`.
 """
 
 import asyncio
+import inspect
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from bson.codec_options import CodecOptions
 from bson.errors import InvalidBSON
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
-from pymongo import ASCENDING, IndexModel, WriteConcern
+from pymongo import ASCENDING, AsyncMongoClient, IndexModel, WriteConcern
 from pymongo.errors import (
     AutoReconnect,
     NetworkTimeout,
@@ -21,9 +25,14 @@ from pymongo.errors import (
 )
 from pymongo.read_concern import ReadConcern
 
+from shared.storage.pool_telemetry import PoolTelemetry
+
 Document = dict[str, Any]
 Client = AsyncIOMotorClient[Document]
 Collection = AsyncIOMotorCollection[Document]
+_DRIVER: Any = (
+    AsyncMongoClient if os.environ.get("FOOTFALL_TEST_DRIVER") == "pymongo" else AsyncIOMotorClient
+)
 _Result = TypeVar("_Result")
 
 SNAPSHOT_RETENTION: Final = 172_800  # seconds: history reaches back a day, kept twice that
@@ -32,20 +41,41 @@ REJECTION_RETENTION: Final = 86_400
 MAX_READ_SECONDS: Final = 15
 _INDEX_OPTIONS_CONFLICT: Final = 85
 
+_TZ_AWARE: Final[CodecOptions[Document]] = CodecOptions(tz_aware=True)
 DURABLE: Final = WriteConcern(w="majority", j=True)
 
 
 def connect(uri: str) -> Client:
     """Make a client. It connects on first use, and again after every failure, by itself."""
-    return AsyncIOMotorClient(
+    client: Client = _DRIVER(
         uri,
         appname="footfall",
         serverSelectionTimeoutMS=2000,
         connectTimeoutMS=2000,
         socketTimeoutMS=20_000,  # frees the thread of an operation that was given up
         maxPoolSize=20,
+        event_listeners=[PoolTelemetry()],
         tz_aware=True,
     )
+    return client
+
+
+async def disconnect(client: Client) -> None:
+    """Drop the connections of a client."""
+    close: Callable[[], Any] = client.close
+    closing = close()
+    if inspect.isawaitable(closing):
+        await closing
+
+
+@asynccontextmanager
+async def connected(uri: str) -> AsyncIterator[Client]:
+    """Make a client for the block."""
+    client = connect(uri)
+    try:
+        yield client
+    finally:
+        await disconnect(client)
 
 
 def write_deadline() -> AbstractAsyncContextManager[None]:
@@ -89,22 +119,21 @@ async def all_of(
     collection: Collection, pipeline: list[Document], hint: Document | None = None
 ) -> list[Document]:
     """Run an aggregation pipeline and return its documents."""
-    options = {"hint": hint} if hint else {}
+    options: dict[str, Any] = {"allowDiskUse": True, "maxTimeMS": MAX_READ_SECONDS * 1000}
+    if hint:
+        options["hint"] = hint
     with _legible_failure():
         async with read_deadline():
-            found: list[Document] = await collection.aggregate(
-                pipeline, allowDiskUse=True, maxTimeMS=MAX_READ_SECONDS * 1000, **options
-            ).to_list(None)
+            cursor: Any = collection.aggregate(pipeline, **options)
+            if inspect.isawaitable(cursor):
+                cursor = await cursor
+            found: list[Document] = await cursor.to_list(None)
     return found
 
 
 async def run_to_end(collection: Collection, pipeline: list[Document]) -> None:
-    """Run an aggregation pipeline that writes what it finds, on disk where it must."""
-    with _legible_failure():
-        async with read_deadline():
-            await collection.aggregate(
-                pipeline, allowDiskUse=True, maxTimeMS=MAX_READ_SECONDS * 1000
-            ).to_list(None)
+    """Run an aggregation pipeline that writes what it finds."""
+    await all_of(collection, pipeline)
 
 
 @contextmanager
@@ -148,7 +177,7 @@ class Database:
     ) -> None:
         self.name = name
         self._client = client
-        self._database = client.get_database(name, codec_options=CodecOptions(tz_aware=True))
+        self._database = client.get_database(name, codec_options=_TZ_AWARE)
         self._indexes = indexes
         # A majority has what is read, so that nothing is counted which a failover takes back.
         self.events: Collection = self._database.get_collection(
@@ -196,6 +225,12 @@ class Database:
                 )
         await self._database[name].create_indexes(models)
 
-    def close(self) -> None:
+    async def now(self) -> datetime:
+        """Return the time by MongoDB's own clock."""
+        hello = await self._database.command("hello", codec_options=_TZ_AWARE)
+        server_time: datetime = hello["localTime"]
+        return server_time
+
+    async def close(self) -> None:
         """Drop the connections."""
-        self._client.close()
+        await disconnect(self._client)

@@ -1,13 +1,12 @@
 """Connections that broke while nobody used them: the next request does not notice."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
 
-from shared.storage.database import Database, connect
+from shared.storage.database import Database, connected
 from shared.storage.leases import Lease
 from tests.conftest import FakeClock, Service, serve
 from tests.relay import Relay, relay
@@ -18,11 +17,11 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 async def relayed(mongodb_uri: str) -> AsyncIterator[tuple[Relay, Service]]:
     """Start a service as the cloud runs it: MongoDB behind a network, limits counted there."""
-    with (
-        relay(mongodb_uri, marked="test_") as connections,
-        contextlib.closing(connect(connections.uri)) as client,
-    ):
-        async with serve(client, FOOTFALL_RATE_LIMIT_STORAGE="mongodb") as service:
+    with relay(mongodb_uri, marked="test_") as connections:
+        async with (
+            connected(connections.uri) as client,
+            serve(client, FOOTFALL_RATE_LIMIT_STORAGE="mongodb") as service,
+        ):
             yield connections, service
             await service.resources.metrics.close()
 
@@ -59,16 +58,14 @@ async def test_a_lease_that_is_left_off_ends_where_mongodb_has_gone(
             is_under_way.set()
             await asyncio.Event().wait()
 
-    with (
-        relay(mongodb_uri, marked=database.name) as connections,
-        contextlib.closing(connect(connections.uri)) as client,
-    ):
-        remote = Database(client, database.name, {})
-        lease = Lease(remote.leases, "tick", timedelta(seconds=3), FakeClock())
-        assert await lease.take()
-        holding = asyncio.create_task(hold(lease))
-        await is_under_way.wait()
-        connections.go_away()
-        holding.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await holding
+    with relay(mongodb_uri, marked=database.name) as connections:
+        async with connected(connections.uri) as client:
+            remote = Database(client, database.name, {})
+            lease = Lease(remote.leases, "tick", timedelta(seconds=3), FakeClock())
+            assert await lease.take()
+            holding = asyncio.create_task(hold(lease))
+            await is_under_way.wait()
+            connections.go_away()
+            holding.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await holding

@@ -14,7 +14,7 @@ from functions import ingest
 from shared.http.application import application
 from shared.resources import Resources, open_resources
 from shared.settings import read_settings
-from tests.conftest import FakeClock
+from tests.conftest import FakeClock, MongoDBClock
 
 pytestmark = pytest.mark.anyio
 
@@ -29,7 +29,10 @@ EVENT = {
 @pytest.fixture
 async def resources() -> Resources:
     client: Any = AsyncMongoMockClient(tz_aware=True)
-    return open_resources(read_settings({}), clock=FakeClock(), client=client)
+    clock = FakeClock()
+    return open_resources(
+        read_settings({}), clock=clock, client=client, server_clock=MongoDBClock(clock).now
+    )
 
 
 @pytest.fixture

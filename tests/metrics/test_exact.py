@@ -17,7 +17,7 @@ from shared.metrics.engine import last_seen, steps
 from shared.metrics.engine.tick import AUDITED, rollups_of
 from shared.metrics.per_minute import read_per_minute
 from shared.metrics.registry import METRICS, indexes
-from shared.storage.database import Database, connect
+from shared.storage.database import Database, connected
 from tests.arrivals import arrive, assert_exact, event, stored, tapped, tick
 from tests.conftest import FakeClock
 from tests.oracle import expected_minutes
@@ -198,16 +198,18 @@ async def test_a_process_that_was_stopped_in_a_tick_answers_nothing_that_another
     clock = FakeClock()
 
     async def meanwhile() -> None:
-        client = connect(mongodb_uri)
-        other = Database(client, database.name, {})
-        for seconds in (pause, 2):  # the lease has run out by then
-            clock.advance(seconds=seconds)
-            came = [event(age=0, user_id=f"{clock.now}"), event(age=0.5, session_id=f"{clock.now}")]
-            await arrive(other, clock.now, came)
-            late = [event(age=1, page_url="/late")]
-            await arrive(other, clock.now - timedelta(seconds=1), late)
-            await assert_exact(other, await CurrentMetrics(other, clock).get())
-        client.close()
+        async with connected(mongodb_uri) as client:
+            other = Database(client, database.name, {})
+            for seconds in (pause, 2):  # the lease has run out by then
+                clock.advance(seconds=seconds)
+                came = [
+                    event(age=0, user_id=f"{clock.now}"),
+                    event(age=0.5, session_id=f"{clock.now}"),
+                ]
+                await arrive(other, clock.now, came)
+                late = [event(age=1, page_url="/late")]
+                await arrive(other, clock.now - timedelta(seconds=1), late)
+                await assert_exact(other, await CurrentMetrics(other, clock).get())
 
     def stop() -> None:
         thread = threading.Thread(target=asyncio.run, args=(meanwhile(),))

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -215,3 +216,21 @@ def test_goes_on_without_a_mongod_and_leaves_it_out_where_it_is_not_needed(copy:
     assert status == 0
     assert "requirements-mongod.txt could not be installed" in stderr
     assert copy.installed("thing") == "1.0"
+
+
+def test_is_not_to_be_installed_and_says_what_to_do_instead(tmp_path: Path) -> None:
+    (tmp_path / "scripts").mkdir()
+    for name in ("pyproject.toml", "scripts/no_build.py"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    pip = [sys.executable, "-m", "pip", "install", "--no-index", str(tmp_path)]
+    done = subprocess.run(pip, capture_output=True, text=True, check=False)
+    assert done.returncode
+    assert "use `make run`" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "lock", [*sorted(ROOT.glob("requirements*.txt")), ROOT / "package-lock.json"]
+)
+def test_a_lock_names_no_address_to_download_from(lock: Path) -> None:
+    text = lock.read_text("utf-8")
+    assert not re.search(r"--(extra-)?index-url|--find-links|\"resolved\"| @ http", text)
