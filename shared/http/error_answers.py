@@ -29,7 +29,8 @@ _told_at: dict[str, float] = {}
 # The answers are coroutines all: Starlette runs a plain function in a thread, at 150 µs more.
 
 
-async def _answer_problem(request: Request, error: Exception) -> Response:
+async def answer_problem(request: Request, error: Exception) -> Response:
+    """Answer with a problem; count it, and log it where it is ours."""
     problem = cast("Problem", error)
     PROBLEMS.labels(problem.failure.tag).inc()
     _tell(request, problem)
@@ -49,19 +50,19 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
     detail = f"{request.method} is not for {request.url.path[:200]}"
     if failure is NOT_FOUND:
         detail = f"There is nothing at {request.url.path[:200]}"
-    return await _answer_problem(
+    return await answer_problem(
         request, Problem(failure, detail, headers=dict(raised.headers or {}))
     )
 
 
 async def _answer_storage_failure(request: Request, error: Exception) -> Response:
     detail = f"MongoDB does not answer ({type(error).__name__}); try later"
-    return await _answer_problem(request, Problem(STORAGE_UNAVAILABLE, detail))
+    return await answer_problem(request, Problem(STORAGE_UNAVAILABLE, detail))
 
 
 async def _answer_crash(request: Request, error: Exception) -> Response:
     _LOG.error("%s failed", _name(request), exc_info=error)
-    response = await _answer_problem(
+    response = await answer_problem(
         request, Problem(INTERNAL, f"The log tells more under {request_id(request)}")
     )
     response.headers[REQUEST_ID] = request_id(request)
@@ -73,7 +74,7 @@ def _name(request: Request) -> str:
 
 
 ERROR_ANSWERS: Final[Mapping[Any, ExceptionHandler]] = {
-    Problem: _answer_problem,
+    Problem: answer_problem,
     HTTPException: _answer_http_exception,
     PyMongoError: _answer_storage_failure,
     Exception: _answer_crash,
