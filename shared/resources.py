@@ -14,6 +14,7 @@ from shared.ingest.event_log import EventLog
 from shared.ingest.rate_limits import RateLimits
 from shared.ingest.rate_storage import MemoryWindows, MongoWindows
 from shared.ingest.rejections import RejectionLog
+from shared.ingest.turns import Turns
 from shared.metrics import registry
 from shared.metrics.current import CurrentMetrics
 from shared.settings import Settings, read_settings
@@ -31,6 +32,7 @@ class Resources:
     keys: Keys
     database: Database
     read_budget: ReadBudget
+    turns: Turns
     event_log: EventLog
     rejections: RejectionLog
     rate_limits: RateLimits
@@ -70,6 +72,7 @@ def open_resources(
         keys=Keys(settings.write_keys, settings.read_keys),
         database=database,
         read_budget=ReadBudget(),
+        turns=Turns(),
         event_log=event_log,
         rejections=RejectionLog(database.rejections, clock),
         rate_limits=RateLimits(settings.rate_limit, settings.total_rate_limit, windows),

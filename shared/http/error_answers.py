@@ -19,7 +19,7 @@ from shared.http.problems import (
     Problem,
     problem_response,
 )
-from shared.http.request_context import REQUEST_ID, request_id
+from shared.http.request_context import REQUEST_ID, SAFE_HEADERS, request_id
 from shared.telemetry import PROBLEMS
 
 _LOG: Final = logging.getLogger("footfall.requests")
@@ -66,6 +66,7 @@ async def _answer_crash(request: Request, error: Exception) -> Response:
         request, Problem(INTERNAL, f"The log tells more under {request_id(request)}")
     )
     response.headers[REQUEST_ID] = request_id(request)
+    response.raw_headers.extend(SAFE_HEADERS[:-1])  # outside of the middleware that adds them
     return response
 
 

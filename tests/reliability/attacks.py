@@ -28,7 +28,7 @@ def connect(url: str, receive_buffer: int = 0) -> socket.socket:
 
 
 def post(body: bytes, *headers: bytes, path: bytes = b"/v1/events") -> bytes:
-    lines = [b"POST " + path + b" HTTP/1.1", b"Host: footfall", *headers]
+    lines = [b"POST " + path + b" HTTP/1.1", b"Host: footfall", b"X-API-Key: attacker", *headers]
     return b"\r\n".join([*lines, b"Content-Length: %d" % len(body), b"", body])
 
 

@@ -21,7 +21,8 @@ import psutil
 import pytest
 
 from tests.conftest import ROOT, free_port, wait_until_ready
-from tests.reliability.attacks import Until
+from tests.reliability.attacks import Until, bodies
+from tests.reliability.good_client import event
 
 GOOD_CLIENT = Path(__file__).with_name("good_client.py")
 
@@ -34,6 +35,12 @@ class Outcome:
     median: float
     worst: float
     grown: float
+
+    def assert_nobody_noticed(self, usual: "Outcome") -> None:
+        """Compare with what a good client meets beside as many others who send good events."""
+        assert self.statuses.keys() == {"202"}
+        assert self.median < 5 * usual.median + 20
+        assert self.grown < 40
 
 
 @dataclass
@@ -98,6 +105,7 @@ def start_target(mongodb_uri: str, tmp_path_factory: pytest.TempPathFactory) -> 
             "FOOTFALL_DATABASE": f"test_{uuid4().hex}",
             "FOOTFALL_PORT": str(port),
             "FOOTFALL_GENERATOR_RATE": "0",
+            "FOOTFALL_WRITE_KEYS": "good,attacker",
         }
 
         def scarce() -> None:
@@ -131,3 +139,13 @@ def target(start_target: StartTarget) -> Iterator[Target]:
             f"{started.url}/v1/metrics"
         )  # what a first read needs is not what an attack takes
         yield started
+
+
+@pytest.fixture(scope="module")
+def usual(target: Target) -> Outcome:
+    """Measure how a good client fares beside four others, on this machine, as busy as it is."""
+
+    def send(url: str, until: Until) -> None:
+        bodies(url, until, event().encode(), b"Content-Type: application/json")
+
+    return target.under(send, times=4)

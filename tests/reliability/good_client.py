@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 PAUSE = 0.02  # seconds between events
 PATIENCE = 10.0  # seconds
+HEADERS = {"Content-Type": "application/json", "X-API-Key": "good"}
 
 
 def main(url: str) -> None:
@@ -29,7 +30,7 @@ def main(url: str) -> None:
             connection = connection or http.client.HTTPConnection(
                 urlsplit(url).netloc, timeout=PATIENCE
             )
-            connection.request("POST", "/v1/events", event(), {"Content-Type": "application/json"})
+            connection.request("POST", "/v1/events", event(), HEADERS)
             response = connection.getresponse()
             response.read()
             statuses[str(response.status)] += 1
