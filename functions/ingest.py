@@ -16,7 +16,7 @@ from shared.http.responses import json_answer
 from shared.ingest.body import UNREAD, parse_body, read_body
 from shared.ingest.stored_events import newest_events
 from shared.ingest.validation import Sorted, sort_in_turns
-from shared.resources import loop_resources, resources_of
+from shared.resources import loop_resources, reading, resources_of
 from shared.schema import MAX_BATCH, Receipt
 from shared.telemetry import LATE_EVENTS, REJECTIONS, events
 
@@ -91,11 +91,10 @@ def _summary(batch: Sorted) -> str:
 
 async def get_events(request: Request) -> Response:
     """Answer with the newest stored events."""
-    service = resources_of(request)
-    service.keys.identify(request, Scope.READ)
-    limit, user_id = STORED.of(request), BY_USER.of(request)
-    found = await newest_events(service.database, service.clock(), limit, user_id)
-    return json_answer(request, found, only_set=True)
+    async with reading(request) as service:
+        limit, user_id = STORED.of(request), BY_USER.of(request)
+        found = await newest_events(service.database, service.clock(), limit, user_id)
+        return json_answer(request, found, only_set=True)
 
 
 async def send_or_read(request: Request) -> Response:

@@ -25,6 +25,7 @@ from shared.http.problems import (
     SLOW_BODY,
     STORAGE_UNAVAILABLE,
     TOO_LARGE,
+    TOO_MANY_READS,
     UNAUTHENTICATED,
 )
 from shared.ingest.rejections import Rejections
@@ -38,7 +39,7 @@ from shared.metrics.snapshots import History
 from shared.schema import Receipt
 
 _GUARD: Final = (UNAUTHENTICATED, FORBIDDEN)
-_READING: Final = (*_GUARD, INTERNAL, STORAGE_UNAVAILABLE, REBUILDING)
+_READING: Final = (*_GUARD, INTERNAL, STORAGE_UNAVAILABLE, REBUILDING, TOO_MANY_READS)
 
 
 STORED: Final = WholeNumber("limit", default=50, high=200)

@@ -1,14 +1,16 @@
 """What every function works with, opened once for each event loop."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from bson import ObjectId
 from starlette.requests import Request
 
 from shared.clock import Clock, system_clock
-from shared.http.auth import Keys
+from shared.http.auth import Keys, Scope
+from shared.http.reads import Reads
 from shared.ingest.body import ReadBudget
 from shared.ingest.event_log import EventLog
 from shared.ingest.rate_limits import RateLimits
@@ -33,6 +35,7 @@ class Resources:
     database: Database
     read_budget: ReadBudget
     turns: Turns
+    reads: Reads
     event_log: EventLog
     rejections: RejectionLog
     rate_limits: RateLimits
@@ -73,6 +76,7 @@ def open_resources(
         database=database,
         read_budget=ReadBudget(),
         turns=Turns(),
+        reads=Reads(),
         event_log=event_log,
         rejections=RejectionLog(database.rejections, clock),
         rate_limits=RateLimits(settings.rate_limit, settings.total_rate_limit, windows),
@@ -100,3 +104,11 @@ def resources_of(request: Request) -> Resources:
     """Give the resources that the request's application was made with."""
     provide: Callable[[], Resources] = request.app.state.resources
     return provide()
+
+
+@asynccontextmanager
+async def reading(request: Request) -> AsyncIterator[Resources]:
+    """Hold a place among the reads for a client that may read."""
+    service = resources_of(request)
+    async with service.reads.of(service.keys.identify(request, Scope.READ)):
+        yield service

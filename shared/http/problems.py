@@ -56,6 +56,9 @@ INTERNAL: Final = Failure("internal", 500, "Something went wrong here", logging.
 OVERLOADED: Final = Failure(
     "overloaded", 503, "Too much is waiting to be stored", logging.WARNING, retry_after=1
 )
+TOO_MANY_READS: Final = Failure(
+    "too-many-reads", 503, "Too much is being read", logging.WARNING, retry_after=1
+)
 STORAGE_UNAVAILABLE: Final = Failure(
     "storage-unavailable", 503, "MongoDB does not answer", logging.WARNING, retry_after=2
 )

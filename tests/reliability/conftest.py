@@ -50,6 +50,7 @@ class Target:
     url: str
     process: psutil.Process
     log: Path
+    database: str
 
     def memory(self) -> float:
         return float(self.process.memory_info().rss) / 1_048_576
@@ -123,7 +124,7 @@ def start_target(mongodb_uri: str, tmp_path_factory: pytest.TempPathFactory) -> 
         url = f"http://127.0.0.1:{port}"
         try:
             wait_until_ready(url, process)
-            yield Target(url, psutil.Process(process.pid), log)
+            yield Target(url, psutil.Process(process.pid), log, str(settings["FOOTFALL_DATABASE"]))
         finally:
             process.send_signal(signal.SIGINT)
             assert process.wait(30) == 0
