@@ -10,7 +10,7 @@ from tests.reliability.attacks import (
     Until,
     bodies,
 )
-from tests.reliability.conftest import Outcome, Target
+from tests.reliability.target import Outcome, Target
 
 JSON = b"Content-Type: application/json"
 NDJSON = b"Content-Type: application/x-ndjson"

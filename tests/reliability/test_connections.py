@@ -14,7 +14,8 @@ import pytest
 from shared.http.protocol import HEAD_SECONDS, MAX_HEAD, MAX_PIPELINED
 from tests.reliability import attacks
 from tests.reliability.attacks import Until, connect, crowd, endless, wait
-from tests.reliability.conftest import Outcome, StartTarget, Target
+from tests.reliability.conftest import StartTarget
+from tests.reliability.target import Outcome, Target
 
 GET = b"GET /livez HTTP/1.1\r\nHost: f\r\n"
 CHUNKED = (

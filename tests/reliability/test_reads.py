@@ -11,7 +11,7 @@ import pymongo
 import pytest
 
 from tests.reliability.attacks import Until
-from tests.reliability.conftest import Target
+from tests.reliability.target import Target
 
 HOT = 30_000  # events of one user
 
