@@ -1,5 +1,7 @@
 """`POST /v1/events`: take events, store them durably, tell what became of each."""
 
+from collections import Counter
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -11,10 +13,10 @@ from shared.http.aws_lambda import http_handler
 from shared.http.problems import INVALID_EVENTS, Problem
 from shared.http.request_context import header
 from shared.http.responses import json_answer
-from shared.ingest.body import parse_body, read_body
+from shared.ingest.body import UNREAD, parse_body, read_body
 from shared.ingest.stored_events import newest_events
-from shared.ingest.validation import Sorted, sort_events
-from shared.resources import loop_resources, resources_of
+from shared.ingest.validation import Sorted, sort_in_turns
+from shared.resources import loop_resources, reading, resources_of
 from shared.schema import MAX_BATCH, Receipt
 from shared.telemetry import LATE_EVENTS, REJECTIONS, events
 
@@ -24,13 +26,20 @@ async def post_events(request: Request) -> Response:
     service = resources_of(request)
     client = service.keys.identify(request, Scope.WRITE)
     await service.clock_skew.check()
-    body = await read_body(request, service.read_budget)
-    values = batch_of(parse_body(body, header(request.scope, b"content-type")))
-    headers = await service.rate_limits.charge(client, len(values))
+    service.rate_limits.admit(client)
+    size = UNREAD
+    try:
+        body = await read_body(request, service.read_budget, service.turns)
+        size = len(body)
+        values = batch_of(parse_body(body, header(request.scope, b"content-type")))
+        headers = await service.rate_limits.charge(client, len(values))
+    except Problem as problem:
+        await service.rate_limits.fine(client, problem, size)
+        raise
     received_at = service.clock()
-    batch = sort_events(values, received_at, service.new_id)
+    batch = await sort_in_turns(values, received_at, service.new_id, service.turns)
     del values  # parsed JSON can be 20 times its text; while MongoDB writes only the events stay
-    stored = await service.event_log.append(batch.events, len(body))
+    stored = await service.event_log.append(batch.events, size)
     await service.rejections.keep(batch.refusals, received_at)
     receipt = Receipt(
         received_at=received_at,
@@ -66,10 +75,12 @@ def count(receipt: Receipt, batch: Sorted) -> None:
         events("duplicate").inc(receipt.duplicate)
     if receipt.late:
         LATE_EVENTS.inc(receipt.late)
-    if receipt.rejected:
-        events("rejected").inc(receipt.rejected)
-    for refusal in batch.refusals:
-        REJECTIONS.labels(refusal.errors[0].code).inc()
+    if not receipt.rejected:
+        return
+    events("rejected").inc(receipt.rejected)
+    reasons = Counter(refusal.errors[0].code for refusal in batch.refusals)
+    for code, refused in reasons.items():
+        REJECTIONS.labels(code).inc(refused)
 
 
 def _summary(batch: Sorted) -> str:
@@ -81,11 +92,10 @@ def _summary(batch: Sorted) -> str:
 
 async def get_events(request: Request) -> Response:
     """Answer with the newest stored events."""
-    service = resources_of(request)
-    service.keys.identify(request, Scope.READ)
-    limit, user_id = STORED.of(request), BY_USER.of(request)
-    found = await newest_events(service.database, service.clock(), limit, user_id)
-    return json_answer(request, found, only_set=True)
+    async with reading(request) as service:
+        limit, user_id = STORED.of(request), BY_USER.of(request)
+        found = await newest_events(service.database, service.clock(), limit, user_id)
+        return json_answer(request, found, only_set=True)
 
 
 async def send_or_read(request: Request) -> Response:

@@ -21,7 +21,7 @@ from shared.metrics.one_user import sessions_of_user
 from shared.metrics.per_minute import read_per_minute
 from shared.metrics.registry import ANSWERS, METRICS, Metrics, shortened, shown
 from shared.metrics.snapshots import read_history
-from shared.resources import Resources, loop_resources, resources_of
+from shared.resources import Resources, loop_resources, reading, resources_of
 from shared.storage.database import Document
 
 
@@ -95,31 +95,35 @@ async def get_sessions_of_user(request: Request) -> Response:
 
 
 async def _one_user(request: Request, user_id: str) -> Response:
-    service = reader(request)
-    await service.clock_skew.check()
-    answer = await sessions_of_user(service.database, user_id, service.clock())
-    return json_answer(request, answer)
+    async with reading(request) as service:
+        await service.clock_skew.check()
+        answer = await sessions_of_user(service.database, user_id, service.clock())
+        return json_answer(request, answer)
 
 
 async def get_per_minute(request: Request) -> Response:
     """Answer with events and page views by minute."""
     service, minutes = reader(request), api.PER_MINUTE.of(request)
     await current(service)
-    return json_answer(request, await read_per_minute(service.database, service.metrics, minutes))
+    async with reading(request):
+        found = await read_per_minute(service.database, service.metrics, minutes)
+        return json_answer(request, found)
 
 
 async def get_history(request: Request) -> Response:
     """Answer with stored snapshots, oldest first."""
-    service = reader(request)
-    minutes, after = api.MINUTES.of(request), api.AFTER.of(request)
-    history = await read_history(service.database, service.clock(), minutes, after)
-    return json_answer(request, history)
+    async with reading(request) as service:
+        minutes, after = api.MINUTES.of(request), api.AFTER.of(request)
+        history = await read_history(service.database, service.clock(), minutes, after)
+        return json_answer(request, history)
 
 
 async def get_rejections(request: Request) -> Response:
     """Answer with the newest refused events."""
-    service, limit = reader(request), api.REJECTED.of(request)
-    return json_answer(request, await newest_rejections(service.database, service.clock(), limit))
+    async with reading(request) as service:
+        limit = api.REJECTED.of(request)
+        found = await newest_rejections(service.database, service.clock(), limit)
+        return json_answer(request, found)
 
 
 routes: list[BaseRoute] = [

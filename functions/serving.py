@@ -3,6 +3,7 @@
 import asyncio
 import multiprocessing
 import os
+import resource
 import sys
 from collections.abc import Callable
 from socket import socket
@@ -11,6 +12,7 @@ from typing import Final
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from shared.http.protocol import BoundedProtocol
 from shared.logs import log_config
 from shared.settings import Settings
 from shared.storage.processes import end_with_parent
@@ -23,8 +25,14 @@ _KEEP_ALIVE: Final = 75
 
 def serve(settings: Settings, listener: socket, stop_first: Callable[[], None]) -> None:
     """Serve until SIGINT or SIGTERM; call `stop_first` then, while requests still pass."""
+    _, descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
     config = _Config(
         "functions.router:app",
+        http=BoundedProtocol,
+        ws="none",
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
         workers=settings.workers,
         access_log=False,  # a line a request costs more than storing an event
         server_header=False,

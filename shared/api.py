@@ -26,6 +26,7 @@ from shared.http.problems import (
     SLOW_BODY,
     STORAGE_UNAVAILABLE,
     TOO_LARGE,
+    TOO_MANY_READS,
     UNAUTHENTICATED,
 )
 from shared.ingest.rejections import Rejections
@@ -39,7 +40,14 @@ from shared.metrics.snapshots import History
 from shared.schema import Receipt
 
 _GUARD: Final = (UNAUTHENTICATED, FORBIDDEN)
-_READING: Final = (*_GUARD, INTERNAL, STORAGE_UNAVAILABLE, CLOCK_SKEW, REBUILDING)
+_READING: Final = (
+    *_GUARD,
+    INTERNAL,
+    STORAGE_UNAVAILABLE,
+    CLOCK_SKEW,
+    REBUILDING,
+    TOO_MANY_READS,
+)
 
 
 STORED: Final = WholeNumber("limit", default=50, high=200)

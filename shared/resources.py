@@ -1,19 +1,22 @@
 """What every function works with, opened once for each event loop."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from bson import ObjectId
 from starlette.requests import Request
 
 from shared.clock import Clock, system_clock
-from shared.http.auth import Keys
+from shared.http.auth import Keys, Scope
+from shared.http.reads import Reads
 from shared.ingest.body import ReadBudget
 from shared.ingest.event_log import EventLog
 from shared.ingest.rate_limits import RateLimits
 from shared.ingest.rate_storage import MemoryWindows, MongoWindows
 from shared.ingest.rejections import RejectionLog
+from shared.ingest.turns import Turns
 from shared.metrics import registry
 from shared.metrics.current import CurrentMetrics
 from shared.settings import Settings, read_settings
@@ -31,6 +34,8 @@ class Resources:
     keys: Keys
     database: Database
     read_budget: ReadBudget
+    turns: Turns
+    reads: Reads
     event_log: EventLog
     rejections: RejectionLog
     rate_limits: RateLimits
@@ -74,6 +79,8 @@ def open_resources(
         keys=Keys(settings.write_keys, settings.read_keys),
         database=database,
         read_budget=ReadBudget(),
+        turns=Turns(),
+        reads=Reads(),
         event_log=event_log,
         rejections=RejectionLog(database.rejections, clock),
         rate_limits=RateLimits(settings.rate_limit, settings.total_rate_limit, windows),
@@ -102,3 +109,11 @@ def resources_of(request: Request) -> Resources:
     """Give the resources that the request's application was made with."""
     provide: Callable[[], Resources] = request.app.state.resources
     return provide()
+
+
+@asynccontextmanager
+async def reading(request: Request) -> AsyncIterator[Resources]:
+    """Hold a place among the reads for a client that may read."""
+    service = resources_of(request)
+    async with service.reads.of(service.keys.identify(request, Scope.READ)):
+        yield service

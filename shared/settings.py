@@ -4,13 +4,16 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Final
 
-from limits import RateLimitItem, parse
+from limits import RateLimitItem, parse_many
 
 _ON: Final = {"1", "true", "yes", "on"}
 _OFF: Final = {"0", "false", "no", "off", ""}
+_MAX_AMOUNT: Final = 1_000_000_000  # MongoDB counts exactly up to 2**53
+_MAX_WINDOW: Final = 86_400  # seconds
 _LEVELS: Final = ("debug", "info", "warning", "error")
 
 
@@ -55,6 +58,14 @@ def _origins(value: str) -> tuple[str, ...]:
     return origins
 
 
+def _networks(value: str) -> tuple[str, ...]:
+    networks = _names(value)
+    try:
+        return tuple(str(ip_network(network)) for network in networks)
+    except ValueError:
+        raise ValueError("must be addresses or networks, like 10.0.0.7 or 10.0.0.0/8") from None
+
+
 def _keys(value: str) -> frozenset[str]:
     keys = frozenset(_names(value))
     if any(not key.isascii() or " " in key for key in keys):
@@ -64,11 +75,11 @@ def _keys(value: str) -> frozenset[str]:
 
 def _limit(value: str) -> RateLimitItem:
     try:
-        limit = parse(value)
+        [limit] = parse_many(value)
     except ValueError:
-        raise ValueError("must read like 1000/second or 50000/minute") from None
-    if limit.amount < 1:
-        raise ValueError("must allow at least one event")
+        raise ValueError("must be one limit, like 1000/second or 50000/minute") from None
+    if not 1 <= limit.amount <= _MAX_AMOUNT or limit.get_expiry() > _MAX_WINDOW:
+        raise ValueError(f"must allow from 1 to {_MAX_AMOUNT} events in at most a day")
     return limit
 
 
@@ -138,6 +149,11 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "FOOTFALL_CORS_ORIGINS": Setting(
         "", _origins, "comma-separated origins whose pages may call the API, or *"
     ),
+    "FOOTFALL_TRUSTED_PROXIES": Setting(
+        "",
+        _networks,
+        "comma-separated addresses or networks of the proxies whose X-Forwarded-For is believed",
+    ),
     "FOOTFALL_EVENT_RETENTION": Setting(
         "86400", _whole(1800, 2_147_483_647), "seconds that raw events are kept"
     ),
@@ -165,6 +181,7 @@ class Settings:
     read_keys: frozenset[str] = field(repr=False)
     allow_anonymous: bool
     cors_origins: tuple[str, ...]
+    trusted_proxies: tuple[str, ...]
     event_retention: int
     log_level: str
     generator_rate: float

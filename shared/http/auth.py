@@ -2,10 +2,15 @@
 
 import hashlib
 from enum import StrEnum
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
+from typing import Final
 
 from starlette.requests import Request
 
 from shared.http.problems import FORBIDDEN, UNAUTHENTICATED, Problem
+
+_LONGEST_ADDRESS: Final = 64  # characters; with a zone. A longer name is not worth remembering
 
 
 class Scope(StrEnum):
@@ -30,10 +35,11 @@ class Keys:
     def identify(self, request: Request, scope: Scope) -> str:
         """Name the client: by its key where one is asked for, else by its address.
 
-        Raises a 401 problem where a key is missing and a 403 where it does not open `scope`.
+        An IPv6 client is its /64, which is what one subscriber gets. Raises a 401 problem where a
+        key is missing and a 403 where it does not open `scope`.
         """
         if scope not in self._guarded:
-            return f"address:{request.client.host if request.client else 'unknown'}"
+            return _named(request.client.host if request.client else "")
         key = _presented_key(request)
         if not key:
             raise Problem(
@@ -56,3 +62,20 @@ def _presented_key(request: Request) -> str:
 
 def _digest(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+@lru_cache(maxsize=1024)
+def _name_of(host: str) -> str:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return "address:unknown"  # a trusted proxy passed on what is no address
+    if not isinstance(address, IPv6Address):
+        return f"address:{address}"
+    if address.ipv4_mapped:
+        return f"address:{address.ipv4_mapped}"
+    return f"address:{IPv6Address(int(address) >> 64 << 64)}/64"
+
+
+def _named(host: str) -> str:
+    return _name_of(host) if len(host) <= _LONGEST_ADDRESS else "address:unknown"

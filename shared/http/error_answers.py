@@ -22,7 +22,7 @@ from shared.http.problems import (
     Problem,
     problem_response,
 )
-from shared.http.request_context import REQUEST_ID, request_id
+from shared.http.request_context import REQUEST_ID, SAFE_HEADERS, request_id
 from shared.telemetry import PROBLEMS
 
 _LOG: Final = logging.getLogger("footfall.requests")
@@ -35,7 +35,8 @@ for _failure in FAILURES:  # a counter that begins with its first failure hides 
 # The answers are coroutines all: Starlette runs a plain function in a thread, at 150 µs more.
 
 
-async def _answer_problem(request: Request, error: Exception) -> Response:
+async def answer_problem(request: Request, error: Exception) -> Response:
+    """Answer with a problem; count it, and log it where it is ours."""
     problem = cast("Problem", error)
     PROBLEMS.labels(problem.failure.tag).inc()
     _tell(request, problem)
@@ -55,26 +56,27 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
     detail = f"{request.method} is not for {request.url.path[:200]}"
     if failure is NOT_FOUND:
         detail = f"There is nothing at {request.url.path[:200]}"
-    return await _answer_problem(
+    return await answer_problem(
         request, Problem(failure, detail, headers=dict(raised.headers or {}))
     )
 
 
 async def _answer_storage_failure(request: Request, error: Exception) -> Response:
     detail = f"MongoDB does not answer ({type(error).__name__}); try later"
-    return await _answer_problem(request, Problem(STORAGE_UNAVAILABLE, detail))
+    return await answer_problem(request, Problem(STORAGE_UNAVAILABLE, detail))
 
 
 async def _answer_clock_skew(request: Request, error: Exception) -> Response:
-    return await _answer_problem(request, Problem(CLOCK_SKEW, str(error)))
+    return await answer_problem(request, Problem(CLOCK_SKEW, str(error)))
 
 
 async def _answer_crash(request: Request, error: Exception) -> Response:
     _LOG.error("%s failed", _name(request), exc_info=error)
-    response = await _answer_problem(
+    response = await answer_problem(
         request, Problem(INTERNAL, f"The log tells more under {request_id(request)}")
     )
     response.headers[REQUEST_ID] = request_id(request)
+    response.raw_headers.extend(SAFE_HEADERS[:-1])  # outside of the middleware that adds them
     return response
 
 
@@ -83,7 +85,7 @@ def _name(request: Request) -> str:
 
 
 ERROR_ANSWERS: Final[Mapping[Any, ExceptionHandler]] = {
-    Problem: _answer_problem,
+    Problem: answer_problem,
     HTTPException: _answer_http_exception,
     PyMongoError: _answer_storage_failure,
     ClockSkewError: _answer_clock_skew,

@@ -47,6 +47,7 @@ MEDIA_TYPE: Final = Failure("unsupported-media-type", 415, "The media type is no
 CONTENT_CODING: Final = Failure("unsupported-encoding", 415, "The encoding is not understood")
 INVALID_EVENTS: Final = Failure("invalid-events", 422, "No event in the body was valid")
 INVALID_PARAMETER: Final = Failure("invalid-parameter", 422, "A parameter is out of range")
+HEAD_TOO_LARGE: Final = Failure("head-too-large", 431, "The request's head is too large")
 RATE_LIMITED: Final = Failure("rate-limited", 429, "The rate limit is reached", retry_after=1)
 BATCH_EXCEEDS_LIMIT: Final = Failure(
     "batch-exceeds-limit", 429, "The batch is larger than the rate limit", retry_after=1
@@ -54,6 +55,9 @@ BATCH_EXCEEDS_LIMIT: Final = Failure(
 INTERNAL: Final = Failure("internal", 500, "Something went wrong here", logging.ERROR)
 OVERLOADED: Final = Failure(
     "overloaded", 503, "Too much is waiting to be stored", logging.WARNING, retry_after=1
+)
+TOO_MANY_READS: Final = Failure(
+    "too-many-reads", 503, "Too much is being read", logging.WARNING, retry_after=1
 )
 STORAGE_UNAVAILABLE: Final = Failure(
     "storage-unavailable", 503, "MongoDB does not answer", logging.WARNING, retry_after=2

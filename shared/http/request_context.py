@@ -13,6 +13,14 @@ from shared.telemetry import latency
 REQUEST_ID: Final = "X-Request-ID"
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}", re.ASCII)
 
+# For what is not a page; a page, whose answer has some of these, keeps its own.
+SAFE_HEADERS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cache-control", b"no-store"),
+)
+
 
 class RequestContext:
     """Names each request, answers with its name, and measures how long it took."""
@@ -32,7 +40,10 @@ class RequestContext:
 
         async def send_named(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"].append((b"x-request-id", request_id.encode()))
+                headers = message["headers"]
+                present = [name for name, _ in headers]
+                headers += [header for header in SAFE_HEADERS if header[0] not in present]
+                headers.append((b"x-request-id", request_id.encode()))
                 endpoint = getattr(scope.get("endpoint"), "__name__", "none")
                 latency(endpoint, message["status"]).observe(time.perf_counter() - started)
             await send(message)

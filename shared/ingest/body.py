@@ -20,14 +20,22 @@ from shared.http.problems import (
     Problem,
 )
 from shared.http.request_context import header
+from shared.ingest.turns import Turns
+from shared.schema import MAX_BATCH
 
 MAX_BODY: Final = 1_048_576  # bytes, before and after decompression
 MAX_READING: Final = 64 * 1_048_576  # bytes of all bodies that are half read
 UNCOUNTED: Final = 65_536  # bytes of each body: uvicorn takes as much from a connection unasked
+UNREAD: Final = MAX_BODY // 4  # bytes that a body counts for if it could not be decompressed
 BODY_SECONDS: Final = 20.0  # a slower client is holding a connection, not sending a megabyte
+
+MAX_MEMBERS: Final = 100  # of a gzip stream: 14 µs each, however empty
+MAX_BRACKETS: Final = 20_000  # [ and {, of which 1000 events need 2001: 8 ms to parse
+MAX_LINES: Final = 2 * MAX_BATCH  # of NDJSON, blank ones too
 
 JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
+_LINES: Final = {NDJSON, "application/ndjson", "application/jsonl", "application/x-jsonlines"}
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,7 @@ class ReadBudget:
         self._left += size
 
 
-async def read_body(request: Request, budget: ReadBudget) -> bytes:
+async def read_body(request: Request, budget: ReadBudget, turns: Turns) -> bytes:
     """Read and decompress the body; a 400, 408, 413, 415 or 503 problem says why it cannot be."""
     coding = header(request.scope, b"content-encoding").strip().lower()
     if coding not in {"identity", "gzip", "x-gzip", ""}:
@@ -78,7 +86,12 @@ async def read_body(request: Request, budget: ReadBudget) -> bytes:
         raise Problem(SLOW_BODY, f"The body did not arrive within {BODY_SECONDS:.0f} s") from None
     except ClientDisconnect:
         raise Problem(INCOMPLETE_BODY, "The connection closed before the body's end") from None
-    return _gunzip(body) if "gzip" in coding else body
+    if "gzip" in coding:
+        await turns.next()
+        return _gunzip(body)
+    if len(body) > UNCOUNTED:
+        await turns.next()
+    return body
 
 
 async def _read(request: Request, budget: ReadBudget) -> bytes:
@@ -104,8 +117,8 @@ def _too_large() -> Problem:
 
 def _gunzip(body: bytes) -> bytes:
     """Decompress every member of a gzip stream, never making more than `MAX_BODY` bytes."""
-    out = b""
-    while body:
+    out = bytearray()
+    for _ in range(MAX_MEMBERS):
         member = zlib.decompressobj(31)
         try:
             out += member.decompress(body, MAX_BODY + 1 - len(out))
@@ -116,20 +129,28 @@ def _gunzip(body: bytes) -> bytes:
         if not member.eof:
             raise Problem(BAD_ENCODING, "The gzip stream ends early")
         body = member.unused_data
-    return out
+        if not body:
+            return bytes(out)
+    raise Problem(BAD_ENCODING, f"The gzip stream has more than {MAX_MEMBERS} members")
 
 
 def parse_body(body: bytes, content_type: str) -> object:
     """Parse a JSON or NDJSON body; the latter gives a list, with `NotJson` for a broken line."""
     media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
     charset = next((p[8:].strip('"') for p in parameters if p.startswith("charset=")), "utf-8")
-    if media_type not in {JSON, NDJSON} or charset not in {"utf-8", "utf8", "us-ascii"}:
+    if (media_type != JSON and media_type not in _LINES) or charset not in {
+        "utf-8",
+        "utf8",
+        "us-ascii",
+    }:
         raise Problem(
             MEDIA_TYPE,
             f"Send {JSON} or {NDJSON} in UTF-8",
             headers={"Accept": f"{JSON}, {NDJSON}"},
         )
-    if media_type == NDJSON:
+    if body.count(b"[") + body.count(b"{") > MAX_BRACKETS:
+        raise Problem(TOO_LARGE, f"A body may hold {MAX_BRACKETS} brackets: send less at once")
+    if media_type in _LINES:
         return _parse_lines(body)
     try:
         return from_json(body, allow_inf_nan=False)
@@ -139,9 +160,14 @@ def parse_body(body: bytes, content_type: str) -> object:
 
 def _parse_lines(body: bytes) -> list[object]:
     values: list[object] = []
+    too_many = Problem(TOO_LARGE, f"A body may hold {MAX_BATCH} lines: send less at once")
+    if body.count(b"\n") > MAX_LINES:
+        raise too_many
     for line in body.split(b"\n"):
         if not line.strip():
             continue
+        if len(values) == MAX_BATCH:
+            raise too_many
         try:
             values.append(from_json(line, allow_inf_nan=False))
         except ValueError as error:

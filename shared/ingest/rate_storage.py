@@ -9,7 +9,7 @@ roll at each of as many hits, which lets through a full limit each time.
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import floor
+from math import ceil, floor
 from typing import Any, Final, NamedTuple, NoReturn
 
 from limits.aio.storage import Storage
@@ -18,9 +18,10 @@ from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from shared.clock import Clock
-from shared.storage.database import Collection, write_deadline, written
+from shared.storage.database import Collection, Document, write_deadline, written
 
-_SWEEP_EVERY: Final = 60.0  # seconds
+MAX_KEYS: Final = 50_000  # in memory: 13 MiB
+_AHEAD: Final = 5.0  # seconds that another process's clock may be ahead of ours
 
 
 class Hit(NamedTuple):
@@ -35,7 +36,7 @@ class Hit(NamedTuple):
     left: float  # the part of the window that is to come
 
 
-@dataclass
+@dataclass(slots=True)
 class Counter:
     """The hits of one key in the tumbling window `window` and in the one before it."""
 
@@ -62,8 +63,12 @@ class SlidingWindows(ABC):
         super().__init__()
         self._clock = clock
 
+    def now(self) -> float:
+        """Tell the time, in seconds."""
+        return self._clock().timestamp()
+
     def _hit(self, key: str, limit: int, expiry: int, amount: int) -> Hit:
-        now = self._clock().timestamp()
+        now = self.now()
         windows = now / expiry
         window = floor(windows)
         return Hit(key, limit, expiry, amount, now, window, 1 - (windows - window))
@@ -117,12 +122,11 @@ class SlidingWindows(ABC):
 
 
 class MemoryWindows(SlidingWindows, Storage, SlidingWindowCounterSupport):
-    """Counts in this process. A key that two windows passed by is dropped once a minute."""
+    """Counts in this process. Of more than `MAX_KEYS` the one that was not hit for longest goes."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock)
-        self._counters: dict[str, tuple[Counter, int]] = {}
-        self._swept_at = clock().timestamp()
+        self._counters: dict[str, Counter] = {}
 
     @property
     def base_exceptions(self) -> type[Exception]:
@@ -130,30 +134,19 @@ class MemoryWindows(SlidingWindows, Storage, SlidingWindowCounterSupport):
         return ValueError
 
     async def _count(self, hit: Hit) -> Counter:
-        if hit.now - self._swept_at > _SWEEP_EVERY:
-            self._sweep(hit.now)
-        counter = self._of(hit.key).rolled_to(hit.window)
+        counter = self._counters.pop(hit.key, None) or Counter()
+        counter = counter.rolled_to(hit.window)
         weighted = floor(counter.previous * hit.left) + counter.current
         counter.acquired = weighted + hit.amount <= hit.limit
         if counter.acquired:
             counter.current += hit.amount
-        self._counters[hit.key] = (counter, hit.expiry)
+        self._counters[hit.key] = counter
+        if len(self._counters) > MAX_KEYS:
+            del self._counters[next(iter(self._counters))]
         return counter
 
     async def _look_up(self, key: str) -> Counter:
-        return self._of(key)
-
-    def _of(self, key: str) -> Counter:
-        found = self._counters.get(key)
-        return found[0] if found else Counter()
-
-    def _sweep(self, now: float) -> None:
-        self._swept_at = now
-        self._counters = {
-            key: (counter, expiry)
-            for key, (counter, expiry) in self._counters.items()
-            if counter.window + 1 >= now // expiry
-        }
+        return self._counters.get(key, Counter())
 
     async def check(self) -> bool:
         """Tell that memory is there."""
@@ -184,7 +177,7 @@ class MongoWindows(SlidingWindows, Storage, SlidingWindowCounterSupport):
 
     async def _count(self, hit: Hit) -> Counter:
         expires_at = datetime.fromtimestamp(hit.now + 2 * hit.expiry, UTC)
-        update = _count_in_window(hit.window, hit.left, hit.limit, hit.amount, expires_at)
+        update = _counted(hit, expires_at)
 
         async def charge() -> Counter:
             while True:
@@ -220,38 +213,41 @@ class MongoWindows(SlidingWindows, Storage, SlidingWindowCounterSupport):
         return (await self._collection.delete_many({})).deleted_count
 
 
-def _count_in_window(
-    window: int, left: float, limit: int, amount: int, expires_at: datetime
-) -> list[dict[str, Any]]:
-    """Count `amount` hits in a rate limit's document, as an update.
+def _counted(hit: Hit, expires_at: datetime) -> list[Document]:
+    """Count a hit in its document, as an update: `Counter.rolled_to`, then what memory does.
 
-    Rolls the counts on to tumbling window number `window`, of which the part `left` is still to
-    come, then adds `amount` to `current` and sets `acquired` if the sliding window permits it.
+    A document that is damaged, or whose window is too far ahead for any clock, counts as none.
     """
-    last = {"$ifNull": ["$window", window]}
-    current = {"$ifNull": ["$current", 0]}
-    previous = {"$ifNull": ["$previous", 0]}
-    rolled_previous = {
-        "$switch": {
-            "branches": [
-                {"case": {"$gte": [last, window]}, "then": previous},
-                {"case": {"$eq": [last, window - 1]}, "then": current},
-            ],
-            "default": 0,
-        }
+    latest = hit.window + max(1, ceil(_AHEAD / hit.expiry))
+    counts = ("$previous", "$current")
+    sound = {
+        "$and": [
+            {"$isNumber": "$window"},
+            {"$lte": ["$window", latest]},
+            *({"$isNumber": count} for count in counts),
+            *({"$gte": [count, 0]} for count in counts),
+        ]
     }
-    weighted = {"$add": [{"$floor": {"$multiply": ["$previous", left]}}, "$current", amount]}
-    return [
+    rolled = [
+        {"case": {"$not": sound}, "then": {"previous": 0, "current": 0}},
         {
-            "$set": {
-                "previous": rolled_previous,
-                "current": {"$cond": [{"$gte": [last, window]}, current, 0]},
-                "window": {"$max": [last, window]},
-                "expires_at": expires_at,
-            }
+            "case": {"$gte": ["$window", hit.window]},
+            "then": {"previous": "$previous", "current": "$current", "window": "$window"},
         },
-        {"$set": {"acquired": {"$lte": [weighted, limit]}}},
-        {"$set": {"current": {"$add": ["$current", {"$cond": ["$acquired", amount, 0]}]}}},
+        {
+            "case": {"$eq": ["$window", hit.window - 1]},
+            "then": {"previous": "$current", "current": 0},
+        },
+    ]
+    fresh = {"window": hit.window, "previous": 0, "current": 0, "expires_at": expires_at}
+    switch = {"$switch": {"branches": rolled, "default": {}}}
+    weighted = {
+        "$add": [{"$floor": {"$multiply": ["$previous", hit.left]}}, "$current", hit.amount]
+    }
+    return [
+        {"$replaceWith": {"$mergeObjects": [{"_id": "$_id", **fresh}, switch]}},
+        {"$set": {"acquired": {"$lte": [weighted, hit.limit]}}},
+        {"$set": {"current": {"$add": ["$current", {"$cond": ["$acquired", hit.amount, 0]}]}}},
     ]
 
 

@@ -1,14 +1,16 @@
 """Sort the values of a batch into events to store and refusals with their reasons."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from time import perf_counter
 from typing import Final, cast
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, to_json
 
 from shared.ingest.body import NotJson
+from shared.ingest.turns import SLICE, Turns
 from shared.schema import Event, FieldError
 from shared.storage.database import Document
 from shared.windows import MAX_CLOCK_LEAD, is_late
@@ -19,6 +21,7 @@ _RULES: Final = {
 }
 _MAX_FIELDS: Final = 40  # beyond this an object gets one error, not one for each of its fields
 _MAX_ERRORS: Final = 10  # an event
+_MANY: Final = 50  # events: 5 ms at the worst
 _MAX_COPY: Final = 1024  # characters kept of a refused event
 
 # pydantic's names for what is wrong, and ours; names of our own making pass as they are.
@@ -55,13 +58,35 @@ class Sorted:
         return [error for refusal in self.refusals for error in refusal.errors]
 
 
-def sort_events(
-    values: Iterable[object], received_at: datetime, new_id: Callable[[], object]
+async def sort_in_turns(
+    values: Sequence[object], received_at: datetime, new_id: Callable[[], object], turns: Turns
 ) -> Sorted:
-    """Validate each value by itself, so that no event is lost because of its neighbour."""
+    """Sort a batch as `sort_events` does, without holding the event loop for long."""
+    if len(values) <= _MANY:
+        return sort_events(values, received_at, new_id)
+    batch = Sorted()
+    until = 0.0
+    for start in range(0, len(values), _MANY):
+        if perf_counter() > until:
+            await turns.next()
+            until = perf_counter() + SLICE
+        part = sort_events(values[start : start + _MANY], received_at, new_id, start)
+        batch.events += part.events
+        batch.refusals += part.refusals
+    return batch
+
+
+def sort_events(
+    values: Iterable[object], received_at: datetime, new_id: Callable[[], object], first: int = 0
+) -> Sorted:
+    """Validate each value by itself, so that no event is lost because of its neighbour.
+
+    `first` is the index of the first value in its batch. A valid event takes 8 µs, one with forty
+    wrong fields 100 µs.
+    """
     batch = Sorted()
     validate = _EVENT.validator.validate_python
-    for index, value in enumerate(values):
+    for index, value in enumerate(values, first):
         try:
             errors = _unfit(index, value)
             if not errors:

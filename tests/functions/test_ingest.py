@@ -138,6 +138,10 @@ async def test_the_edges_of_each_rule_are_accepted(
         (gzip.compress(b"[1]")[:-9], {"Content-Encoding": "gzip"}, 400, "bad-encoding"),
         (b"[" + b" " * 1_048_576 + b"]", {}, 413, "too-large"),
         (gzip.compress(b" " * 50_000_000), {"Content-Encoding": "gzip"}, 413, "too-large"),
+        (b"\n".join([b"{}"] * 1001), {"Content-Type": "application/x-ndjson"}, 413, "too-large"),
+        (b"\n" * 2001, {"Content-Type": "application/x-ndjson"}, 413, "too-large"),
+        (b"[" + b"[]," * 20_000 + b"0]", {}, 413, "too-large"),
+        (gzip.compress(b"") * 101, {"Content-Encoding": "gzip"}, 400, "bad-encoding"),
         (b"{}", {"Content-Type": "text/plain"}, 415, "unsupported-media-type"),
         (b"{}", {"Content-Type": ""}, 415, "unsupported-media-type"),
         (
@@ -168,6 +172,26 @@ async def test_a_body_that_holds_no_event_is_refused(
     assert problem["type"] == f"/docs#{tag}"
     assert problem["status"] == status
     assert await service.resources.database.events.count_documents({}) == 0
+
+
+@pytest.mark.parametrize("media_type", ["x-ndjson", "ndjson", "jsonl", "x-jsonlines"])
+async def test_ndjson_has_several_names(service: Service, media_type: str) -> None:
+    response = await service.client.post(
+        "/v1/events",
+        content=f"{json.dumps(SAMPLE)}\n\n" * 1000,
+        headers={"Content-Type": f"application/{media_type}"},
+    )
+    assert response.json()["accepted"] == 1000
+
+
+async def test_gzip_may_come_in_members(service: Service) -> None:
+    members = [gzip.compress(f"{json.dumps(SAMPLE)}\n".encode()) for _ in range(100)]
+    response = await service.client.post(
+        "/v1/events",
+        content=b"".join(members),
+        headers={"Content-Type": "application/x-ndjson", "Content-Encoding": "gzip"},
+    )
+    assert response.json()["accepted"] == 100
 
 
 async def test_ndjson_and_gzip_keep_the_good_lines(service: Service) -> None:

@@ -1,14 +1,17 @@
 """Rate limits: exact to the event in either storage, fair, and spelled out in headers."""
 
 import asyncio
+import json
+from collections import Counter
 
 import pytest
 from limits import parse
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
 from shared.http.problems import BATCH_EXCEEDS_LIMIT, RATE_LIMITED, Problem
-from shared.ingest.rate_limits import RateLimits, seconds_until
-from shared.ingest.rate_storage import MemoryWindows, MongoWindows, WindowStorage
+from shared.ingest.rate_limits import Limit, RateLimits, Usage
+from shared.ingest.rate_storage import MAX_KEYS, MemoryWindows, MongoWindows, WindowStorage
+from shared.ingest.rate_storage import Counter as Counts
 from shared.storage.database import Client, Database
 from tests.conftest import FakeClock, Service, StartService
 
@@ -59,7 +62,9 @@ class TestBothStorages:
     ) -> None:
         limits = RateLimits(parse("30/minute"), parse("50/minute"), windows)
         assert await passed(limits, "a", 100) == 30
-        assert await passed(limits, "b", 100) == 20
+        taken = await passed(limits, "b", 100)
+        assert 15 <= taken <= 18  # the last tenth is for those that use less of their own
+        assert await passed(limits, "c", 1) == 1
 
     async def test_a_batch_above_the_limit_is_told_so(self, windows: WindowStorage) -> None:
         limits = RateLimits(parse("100/minute"), parse("10000/minute"), windows)
@@ -113,25 +118,71 @@ async def test_processes_share_a_limit_to_the_event(
     assert sum(await asyncio.gather(*[passed(one, "a", 100) for one in limits])) == 100
 
 
-async def test_memory_forgets_clients_that_stay_away(clock: FakeClock) -> None:
+async def test_the_clients_counted_in_memory_are_bounded(clock: FakeClock) -> None:
     windows = MemoryWindows(clock)
-    limits = RateLimits(parse("10/second"), parse("100000/second"), windows)
-    for client in range(1000):
+    limits = RateLimits(parse("2/second"), parse("1000000/second"), windows)
+    assert await passed(limits, "first", 3) == 2
+    for client in range(MAX_KEYS):
         await limits.charge(str(client), 1)
-    clock.advance(seconds=61)
-    await limits.charge("new", 1)
-    assert await windows.reset() == 2  # the new client, and the total
+    assert await passed(limits, "first", 3) == 2  # forgotten, unlike the total and the last ones
+    assert await passed(limits, str(MAX_KEYS - 1), 3) == 1
+    assert await windows.reset() == MAX_KEYS
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"window": 10**12, "current": 10},
+        {"window": None, "current": 10},
+        {"window": "x", "previous": [], "current": {}},
+        {"previous": None, "current": 10},
+        {"current": None},
+        {"current": float("nan")},
+        {"previous": -(10**9), "current": 10},
+        {"current": 0, "expires_at": None, "colour": "red"},
+    ],
+)
+async def test_a_damaged_document_heals_at_once(
+    database: Database, clock: FakeClock, damage: dict[str, object]
+) -> None:
+    limits = RateLimits(
+        parse("10/minute"), parse("1000/minute"), MongoWindows(database.rate_limits, clock)
+    )
+    assert await passed(limits, "a", 1) == 1
+    await database.rate_limits.update_one({"_id": "client/a"}, {"$set": damage})
+    assert await passed(limits, "a", 20) == 10
+
+
+async def test_a_meek_client_is_served_beside_greedy_ones(clock: FakeClock) -> None:
+    limits = RateLimits(parse("100/second"), parse("200/second"), MemoryWindows(clock))
+    served: Counter[str] = Counter()
+    for millisecond in range(10_000):
+        clock.advance(milliseconds=1)
+        if millisecond % 5 == 0:
+            for greedy in "abcd":  # each twice its own limit, together four times the total
+                served[greedy] += await passed(limits, greedy, 1)
+        if millisecond % 50 == 0:
+            served["meek"] += await passed(limits, "meek", 1)
+    assert served["meek"] >= 0.95 * 200  # a third of it without a fair part
+    assert sum(served.values()) >= 0.9 * 2000
 
 
 @pytest.mark.parametrize(
     ("events", "previous", "left", "current", "wait"),
-    [(1, 100, 60.0, 0, 1), (50, 100, 60.0, 0, 30), (1, 0, 10.0, 100, 11), (50, 0, 10.0, 100, 40)],
+    [
+        (1, 100, 1.0, 0, 0.0),
+        (50, 100, 1.0, 0, 29.4),
+        (1, 0, 1 / 6, 100, 10.0),
+        (50, 0, 1 / 6, 100, 39.4),
+        (1, 0, 0.5, 1000, 84.0),
+    ],
 )
 def test_the_wait_follows_the_falling_weight(
-    events: int, previous: int, left: float, current: int, wait: int
+    events: int, previous: int, left: float, current: int, wait: float
 ) -> None:
-    limit = parse("100/minute")
-    assert seconds_until(limit, events, previous, left, current) == wait
+    limit = Limit.of("client", parse("100/minute"))
+    usage = Usage(Counts(0, previous, current), left)
+    assert limit.wait_for(events, usage) == pytest.approx(wait)
 
 
 async def test_the_limit_counts_events_by_address_or_key(start_service: StartService) -> None:
@@ -157,6 +208,42 @@ async def test_the_limit_counts_events_by_address_or_key(start_service: StartSer
 async def test_refused_events_are_charged_too(start_service: StartService) -> None:
     async with start_service(FOOTFALL_RATE_LIMIT="10/minute") as service:
         assert [(await service.send(*[{}] * 5)).status_code for _ in range(3)] == [422, 422, 429]
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "cost"),
+    [
+        (b"{", {}, 1),
+        (b"{".ljust(50_000), {}, 4),
+        (b"[]".ljust(50_000), {}, 4),
+        (json.dumps([0] * 101).encode(), {}, 0),
+        (b"{}", {"Content-Type": "text/plain"}, 1),
+        (b"no gzip", {"Content-Encoding": "gzip"}, 17),
+    ],
+)
+async def test_a_refused_body_is_charged_by_its_size(
+    start_service: StartService, body: bytes, headers: dict[str, str], cost: int
+) -> None:
+    async with start_service(FOOTFALL_RATE_LIMIT="100/minute") as service:
+        await service.client.post(
+            "/v1/events", content=body, headers={"Content-Type": "application/json"} | headers
+        )
+        left = (await service.send(service.event())).headers["RateLimit"]
+        assert left == f'"client";r={100 - cost - 1};t=60'
+
+
+async def test_an_exhausted_client_is_refused_before_its_body_is_read(
+    start_service: StartService,
+) -> None:
+    async with start_service(FOOTFALL_RATE_LIMIT="10/minute") as service:
+        assert (await service.send(*[service.event()] * 10)).status_code == 202
+        for _ in range(2):
+            response = await service.client.post("/v1/events", content=b"no JSON")
+            assert response.status_code == 429
+            assert response.headers["RateLimit"] == '"client";r=0;t=60'
+            assert response.headers["Retry-After"] == "61"
+        service.clock.advance(seconds=61)
+        assert (await service.send(service.event())).status_code == 202
 
 
 async def test_a_limit_in_mongodb_serves_the_whole_service(start_service: StartService) -> None:

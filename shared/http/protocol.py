@@ -1,0 +1,206 @@
+"""The service's end of a connection: uvicorn's, with a bound on all that a client makes it hold.
+
+uvicorn leaves these bounds to a proxy in front of it. Here whoever can connect meets them, before
+any key. What is no HTTP request gets the one error shape, after the answers owed before it.
+"""
+
+import asyncio
+import logging
+import resource
+import time
+from functools import cache
+from itertools import chain
+from typing import Any, Final
+
+import httptools
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from shared.http.error_answers import answer_problem
+from shared.http.problems import BAD_REQUEST, HEAD_TOO_LARGE, RATE_LIMITED, TOO_LARGE, Problem
+from shared.http.request_context import RequestContext
+
+MAX_HEAD: Final = 16_384  # bytes of request line and headers, and of trailers
+MAX_PIECES: Final = 4096  # of a body: 4 ms to parse, as each may be a single byte
+MAX_PIPELINED: Final = 16  # requests of one connection that wait for the answer to an earlier one
+MAX_STALLED: Final = 64  # connections that do not read their answers; an answer may have 2 MiB
+MAX_CONNECTIONS: Final = 4096  # of a process; each may hold 64 KiB of a slow body
+HEAD_SECONDS: Final = 10.0  # for the first head of a connection
+WRITE_SECONDS: Final = 20.0  # until the client has read what waits
+_OTHER_FILES: Final = 128  # descriptors for MongoDB, the loop, the log
+_LOG: Final = logging.getLogger("footfall.connections")
+
+
+@cache
+def max_connections() -> int:
+    """Return how many connections a process takes: fewer where descriptors are scarce."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return min(MAX_CONNECTIONS, max(descriptors - _OTHER_FILES, descriptors // 2))
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    _waiting: Final[dict["BoundedProtocol", None]] = {}  # for a head, the longest waiting first
+    _stalled: Final[dict["BoundedProtocol", None]] = {}  # for their client to read, likewise
+    _told_at = 0.0
+
+    _quiet = 0  # bytes since the parser last had a whole head or a piece of a body
+    _pieces = 0  # of the current body
+    _refused = False
+    _running: RequestResponseCycle = None  # type: ignore[assignment]  # before the first request
+    _abort_at: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - TCP or TLS
+        """Take the connection; where there are too many, the one that waited longest goes."""
+        super().connection_made(transport)
+        self._waiting[self] = None
+        self.timeout_keep_alive_task = self.loop.call_later(
+            HEAD_SECONDS, self.timeout_keep_alive_handler
+        )
+        if len(self.connections) > max_connections():
+            self._tell_of_the_crowd()
+            next(iter(self._waiting)).abort()
+
+    def _tell_of_the_crowd(self) -> None:
+        now = time.monotonic()
+        if now - self._told_at >= 1:
+            BoundedProtocol._told_at = now
+            _LOG.warning(
+                "%d connections are open: an idle one goes for each more", len(self.connections) - 1
+            )
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came. The time that the client has for a head goes on meanwhile."""
+        if self._refused:
+            return
+        view = memoryview(data)
+        try:
+            for start in range(0, len(data), MAX_HEAD):
+                self._quiet += min(len(data) - start, MAX_HEAD)
+                self.parser.feed_data(view[start : start + MAX_HEAD])
+                if self._quiet > MAX_HEAD:
+                    raise _head_too_large()
+        except httptools.HttpParserUpgrade:
+            return  # it was answered like any other request: nothing else is spoken here
+        except (httptools.HttpParserError, Problem) as error:
+            self._refuse(_problem(error))
+
+    def on_headers_complete(self) -> None:
+        """Begin or queue the request whose head is complete, or raise the problem with it."""
+        self._quiet = self._pieces = 0
+        if len(self.url) + sum(map(len, chain.from_iterable(self.headers))) > MAX_HEAD:
+            raise _head_too_large()
+        if len(self.pipeline) >= MAX_PIPELINED:
+            raise Problem(RATE_LIMITED, f"More than {MAX_PIPELINED} requests wait for answers here")
+        self._waiting.pop(self, None)
+        self._unset_keepalive_if_required()
+        super().on_headers_complete()
+        self.headers = []  # trailers come here, and nobody reads them
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a body."""
+        self._quiet = 0
+        self._pieces += 1
+        if self._pieces > MAX_PIECES:
+            raise Problem(TOO_LARGE, f"A body may come in {MAX_PIECES} chunks")
+        super().on_body(body)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 - theirs
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _refuse(self, problem: Problem) -> None:
+        """Answer what is no request, or no body, after the answers before it; then close."""
+        self._refused = True
+        self.flow.pause_reading()
+        broken = self.cycle
+        if broken and broken.more_body:
+            broken.disconnected = True
+            broken.message_event.set()
+            if broken.response_started:
+                self.transport.close()
+                return
+            broken.response_complete = True
+            if broken is not self._running:
+                self.pipeline.popleft()
+                self.cycle = self._running
+        self.app = _answer(problem)
+        self.on_message_begin()
+        self.url = b"/"
+        super().on_headers_complete()
+        self.cycle.keep_alive = self.cycle.more_body = False
+
+    def on_response_complete(self) -> None:
+        """Go on to the next request, or wait for one; a closing connection must come to its end."""
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._abort_later()  # nobody may ever read what is left to be written
+        elif self.timeout_keep_alive_task:
+            self._waiting[self] = None
+
+    def pause_writing(self) -> None:
+        """Wait until the client reads, but not for ever, and not on too many connections."""
+        super().pause_writing()
+        self._abort_later()
+        self._stalled[self] = None
+        if len(self._stalled) > MAX_STALLED:
+            next(iter(self._stalled)).abort()
+
+    def resume_writing(self) -> None:
+        """Go on: the client has read."""
+        super().resume_writing()
+        self._forget()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Drop a connection that was idle, too slow with its head, or does not read the last."""
+        self.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let go of all that belonged to the connection."""
+        self._let_go()
+        super().connection_lost(exc)
+
+    def abort(self) -> None:
+        """Drop the connection and what waits to be written."""
+        self._let_go()
+        self.transport.abort()
+
+    def _let_go(self) -> None:
+        self._waiting.pop(self, None)
+        self._unset_keepalive_if_required()
+        self._forget()
+        self.pipeline.clear()
+        if self._running:
+            self._running.disconnected = True  # uvloop raises at each write to what is closed
+
+    def _abort_later(self) -> None:
+        if self._abort_at is None:
+            self._abort_at = self.loop.call_later(WRITE_SECONDS, self.abort)
+
+    def _forget(self) -> None:
+        self._stalled.pop(self, None)
+        if self._abort_at:
+            self._abort_at.cancel()
+            self._abort_at = None
+
+
+def _problem(error: BaseException) -> Problem:
+    """Return the problem that a callback of the parser raised, or one with what it found."""
+    cause = error if isinstance(error, Problem) else error.__context__
+    if isinstance(cause, Problem):
+        return cause
+    return Problem(BAD_REQUEST, f"This is not an HTTP/1.1 request: {error}")
+
+
+def _head_too_large() -> Problem:
+    return Problem(HEAD_TOO_LARGE, f"Request line and headers may have {MAX_HEAD} bytes together")
+
+
+def _answer(problem: Problem) -> Any:  # noqa: ANN401 - an application, as uvicorn types it
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await answer_problem(Request(scope), problem)
+        await response(scope, receive, send)
+
+    return RequestContext(answer)

@@ -1,0 +1,41 @@
+"""Services to attack, on the suite's mongod."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+import httpx
+import pytest
+
+from tests.reliability.attacks import Until, bodies
+from tests.reliability.good_client import event
+from tests.reliability.target import Outcome, Target, running_target
+
+StartTarget = Callable[..., AbstractContextManager[Target]]
+
+
+@pytest.fixture(scope="session")
+def start_target(mongodb_uri: str, tmp_path_factory: pytest.TempPathFactory) -> StartTarget:
+    """Start services on the suite's mongod, with settings by keyword."""
+    return lambda descriptors=0, **environment: running_target(
+        mongodb_uri, tmp_path_factory.mktemp("target"), environment, descriptors
+    )
+
+
+@pytest.fixture(scope="module")
+def target(start_target: StartTarget) -> Iterator[Target]:
+    """Start a service with the default settings, for the tests of a module."""
+    with start_target() as started:
+        httpx.get(
+            f"{started.url}/v1/metrics"
+        )  # what a first read needs is not what an attack takes
+        yield started
+
+
+@pytest.fixture(scope="module")
+def usual(target: Target) -> Outcome:
+    """Measure how a good client fares beside four others, on this machine, as busy as it is."""
+
+    def send(url: str, until: Until) -> None:
+        bodies(url, until, event().encode(), b"Content-Type: application/json")
+
+    return target.under(send, times=4)
