@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import pytest
 import uvicorn
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
 from functions.dashboard import app
 from tests.frontend.answers import NOON
@@ -23,6 +23,11 @@ class OpenPage(Protocol):
     async def __call__(
         self, api: FakeApi, address: str = "/", *, clock: bool = True, **context: Any
     ) -> Page: ...
+
+
+def _is_ours(message: ConsoleMessage) -> bool:
+    """Whether it is an error of the page, not the browser's note that a request failed."""
+    return message.type == "error" and not message.text.startswith("Failed to load resource")
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +72,7 @@ async def dashboard(browser: Browser, origin: str) -> AsyncIterator[OpenPage]:
         page = await (await browser.new_context(**settings)).new_page()
         page.set_default_timeout(5000)
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda it: errors.append(it.text) if "Policy" in it.text else None)
+        page.on("console", lambda it: errors.append(it.text) if _is_ours(it) else None)
         pages.append(page)
         await api.attach(page)
         if clock:
