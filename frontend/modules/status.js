@@ -7,13 +7,15 @@ import { age, dateAndTime, number, time } from "./format.js";
 /** @typedef {import("./refresher.js").State} State */
 /** What the last answer said. @typedef {{asOf: string, heartbeat: import("./heartbeat.js").Heartbeat}} Known */
 
+/** @type {Record<string, string>} */
+const FAILURES = { limited: "Slowed down", server: "Server in trouble" };
 const STALE = 90_000; // ms: three calm refreshes missed
 
 /** @param {State} state @param {Known | null} known @param {number} now @returns {[string, string]} */
 function describe(state, known, now) {
   if (state.failure?.kind === "key") return ["key", "Key needed"];
   if (!navigator.onLine) return ["offline", "Offline"];
-  if (state.failure) return ["failing", state.failure.kind === "limited" ? "Slowed down" : "Server unreachable"];
+  if (state.failure) return ["failing", FAILURES[state.failure.kind] ?? "Server unreachable"];
   if (state.paused) return ["paused", "Paused"];
   if (state.answeredAt === null) return ["loading", "Loading"];
   if (now - state.answeredAt > STALE) return ["stale", "Stale"];

@@ -136,8 +136,8 @@ async def test_backs_off_while_the_server_is_gone_and_recovers(dashboard: OpenPa
 @pytest.mark.parametrize(
     ("fail", "words", "why"),
     [
-        (500, "Server unreachable", "The server has a problem (500: answered 500)"),
-        (503, "Server unreachable", "The server has a problem (503: answered 503)"),
+        (500, "Server in trouble", "The server has a problem (500: answered 500)"),
+        (503, "Server in trouble", "The server has a problem (503: answered 503)"),
         (429, "Slowed down", "The server asks for fewer requests"),
         ("gone", "Server unreachable", "The server cannot be reached"),
     ],
