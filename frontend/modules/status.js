@@ -35,7 +35,7 @@ export function showStatus(state, known, now = Date.now()) {
   showAsOf(state, known, ["fresh", "silent"].includes(name), now);
   document.title = name === "fresh" || name === "loading" ? "Footfall" : `${words} – Footfall`;
   if (name === spoken) return;
-  if (name !== "fresh") announce(`${words}. ${state.failure && name !== "key" ? `${state.failure.message}.` : ""}`);
+  if (name !== "fresh") announce(state.failure && name !== "key" ? `${words}. ${state.failure.message}.` : `${words}.`);
   else if (spoken !== "loading") announce(spoken === "silent" ? "Events arrive again." : "Up to date again.");
   spoken = name;
 }

@@ -1,4 +1,4 @@
-"""Answers of the service as the tests need them, as JSON; a test holds them against its description."""
+"""Answers of the service as the tests need them; `test_contract` holds them to the contract."""
 
 import math
 import random
@@ -135,7 +135,7 @@ EMPTY: Json = {
 
 
 def history(now: Json, *, minutes: float = 30, until: float = 0) -> Json:
-    """Make up a wavy past that leads to `now`, a snapshot every 10 seconds, the last `until` ago."""
+    """Make up a wavy past that leads to `now`, one snapshot every 10 s until `until` s ago."""
     steps = round(minutes * 6)
     return {
         "as_of": now["as_of"],
@@ -171,7 +171,7 @@ def per_minute(
     until: float = 0,
     burst: tuple[int, ...] = (),
 ) -> Json:
-    """An hour in minutes, with about `views` in each from `since` to `until` minutes ago.
+    """Make up an hour in minutes, with about `views` in each from `since` to `until` minutes ago.
 
     In the minutes of `burst`, counted back from the running one, there are five times as many.
     """

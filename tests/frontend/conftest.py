@@ -1,19 +1,15 @@
 """One browser and one server for all tests of the pages; a new context for each."""
 
-import socket
-import threading
-import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from typing import Any, Protocol
 
 import pytest
-import uvicorn
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
-from functions.dashboard import app
 from tests.frontend.answers import NOON
 from tests.frontend.chromium import launch
+from tests.frontend.origin import serving
 from tests.frontend.service import FakeApi
 
 
@@ -40,18 +36,8 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture(scope="session")
 def origin() -> Iterator[str]:
-    """Serve the static routes on a free port, in a thread of their own."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_level="warning", lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
-    listener.close()
+    with serving() as origin:
+        yield origin
 
 
 @pytest.fixture

@@ -1,19 +1,15 @@
-"""`python -m tests.frontend.look FOLDER [NAME…]`: pictures of the page in every state, to look at."""
+"""`python -m tests.frontend.look FOLDER [NAME…]`: pictures of the page in every state."""
 
 import asyncio
-import socket
 import sys
-import threading
-import time
 from datetime import timedelta
 from pathlib import Path
 
-import uvicorn
 from playwright.async_api import Browser, async_playwright, expect
 
-from functions.dashboard import app
 from tests.frontend.answers import NOON
 from tests.frontend.chromium import launch
+from tests.frontend.origin import serving
 from tests.frontend.states import in_state
 
 # name: state, address, width, height, theme, whole page
@@ -73,22 +69,11 @@ async def _picture(browser: Browser, origin: str, name: str, folder: Path) -> No
 
 
 async def _look(folder: Path, names: list[str]) -> None:
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    try:
+    with serving() as origin:
         async with async_playwright() as playwright:
             browser = await launch(playwright)
             for name in names or PICTURES:
-                await _picture(
-                    browser, f"http://127.0.0.1:{listener.getsockname()[1]}", name, folder
-                )
-    finally:
-        server.should_exit = True
-        thread.join()
+                await _picture(browser, origin, name, folder)
 
 
 if __name__ == "__main__":

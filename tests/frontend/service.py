@@ -70,24 +70,26 @@ class FakeApi:
         """Make the document that the service would answer."""
         match path:
             case "/v1/metrics":
-                return self.metrics
+                answer = self.metrics
             case "/v1/metrics/per-minute":
-                return self.minutes
+                answer = self.minutes
             case "/v1/metrics/history":
                 past = self.history or history(self.metrics)
                 after = query.get("after", "")
                 newer = [it for it in past["snapshots"] if it["as_of"] > after]
-                return {**past, "snapshots": newer}
+                answer = {**past, "snapshots": newer}
             case "/v1/metrics/page-views":
                 pages = metrics(pages=self.more_pages)["page_views"]
-                return {"as_of": self.metrics["as_of"], "page_views": pages}
+                answer = {"as_of": self.metrics["as_of"], "page_views": pages}
             case "/v1/metrics/active-sessions":
                 user = query["user_id"]
-                return self.users.get(user) or user_sessions(user, 0, seen=None)
+                answer = self.users.get(user) or user_sessions(user, 0, seen=None)
             case "/v1/rejections":
-                return self.rejections
+                answer = self.rejections
             case "/v1/events":
-                user = query.get("user_id")
-                found = [it for it in self.events["events"] if user in {None, it["user_id"]}]
-                return {**self.events, "events": found[: int(query["limit"])]}
-        raise AssertionError(f"nobody answers {path}")
+                wanted = query.get("user_id")
+                found = [it for it in self.events["events"] if wanted in {None, it["user_id"]}]
+                answer = {**self.events, "events": found[: int(query["limit"])]}
+            case _:
+                raise AssertionError(f"nobody answers {path}")
+        return answer

@@ -1,4 +1,4 @@
-"""In every state, at every width and in both themes: accessible, and never wider than the screen."""
+"""In every state, at every width, in both themes: accessible, and never wider than the screen."""
 
 import hashlib
 import json

@@ -218,7 +218,9 @@ async def test_no_data_is_said_in_words(dashboard: OpenPage) -> None:
     await expect(page.locator("#people-empty")).to_have_text("No sessions in the last 5 minutes.")
     await expect(page.locator("#refusals-empty")).to_have_text("None. No event was sent yet.")
     await expect(page.locator("#users-chart .note")).to_contain_text("grows as snapshots")
-    await expect(page.locator("#views-chart .note")).to_have_text("No event in the last 30 minutes.")
+    await expect(page.locator("#views-chart .note")).to_have_text(
+        "No event in the last 30 minutes."
+    )
     assert "NaN" not in await page.locator("main").inner_text()
 
 
@@ -304,6 +306,7 @@ SILENCES = [
 async def test_silence_is_what_the_usual_gap_does_not_explain(dashboard: OpenPage) -> None:
     api = FakeApi()
     page = await dashboard(api)
+    was_quiet = True
     for number, (usual, silent, words) in enumerate(SILENCES):
         await page.clock.run_for(10_000)  # or the minutes are not asked for again
         api.minutes = per_minute(until=silent // 60 + 1)
@@ -313,9 +316,10 @@ async def test_silence_is_what_the_usual_gap_does_not_explain(dashboard: OpenPag
         await expect(page.locator("#state")).to_have_text(words)
         quiet = words == "Up to date"
         await expect(page).to_have_title("Footfall" if quiet else f"{words} – Footfall")
-        if not quiet:
+        if not quiet and was_quiet:  # said once, not with each refresh
             await page.clock.run_for(100)
-            await expect(page.locator("#announcements")).to_have_text(f"{words}. ")
+            await expect(page.locator("#announcements")).to_contain_text(f"{words}.")
+        was_quiet = quiet
 
 
 async def test_the_heartbeat_stands_beside_as_of_and_returns(dashboard: OpenPage) -> None:

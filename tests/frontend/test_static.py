@@ -108,7 +108,14 @@ def test_a_bundle_refuses_what_it_does_not_understand(
 
 @pytest.mark.parametrize(
     "path",
-    ["/assets/", "/assets/none.js", "/assets/dom.js", "/assets/../dashboard.py", "/assets/%2e%2e/index.html", "/x"],
+    [
+        "/assets/",
+        "/assets/none.js",
+        "/assets/dom.js",
+        "/assets/../dashboard.py",
+        "/assets/%2e%2e/index.html",
+        "/x",
+    ],
 )
 async def test_nothing_else_is_served(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(path)

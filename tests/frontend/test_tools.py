@@ -1,4 +1,4 @@
-"""What a reader works with: the pages' list, the events as they arrive, refusals, the first event."""
+"""What a reader works with: the list of pages, events as they arrive, refusals, the first event."""
 
 import json
 import subprocess
@@ -60,7 +60,7 @@ async def test_pages_are_copied_and_saved_as_csv(dashboard: OpenPage) -> None:
 
 
 async def open_events(page: Page) -> None:
-    await page.get_by_text("Events as they arrive").click()
+    await page.locator("#events-title").click()
     await expect(page.locator("#events-list li").first).to_be_visible()
 
 
@@ -85,7 +85,7 @@ async def test_events_are_asked_for_only_while_they_are_looked_at(dashboard: Ope
     await page.clock.run_for(20_000)
     assert api.asked["/v1/events"] == asked
     await page.locator("#events-pause").click()
-    await page.get_by_text("Events as they arrive").click()
+    await page.locator("#events-title").click()
     await page.clock.run_for(20_000)
     assert api.asked["/v1/events"] == asked + 1
 
@@ -117,7 +117,7 @@ async def test_events_that_cannot_be_read_are_said_to_be(dashboard: OpenPage) ->
     api = FakeApi()
     api.broken = {"/v1/events"}
     page = await dashboard(api)
-    await page.get_by_text("Events as they arrive").click()
+    await page.locator("#events-title").click()
     await expect(page.locator("#events-state")).to_contain_text("answered 500")
 
 
@@ -150,6 +150,12 @@ async def test_refusals_of_a_day_do_not_stand_under_a_zero(dashboard: OpenPage) 
     )
 
 
+def after_the_shell(command: str) -> list[str]:
+    """Return what `curl` would be called with."""
+    spell = "curl() { printf '%s\\0' \"$@\"; }; "
+    return subprocess.check_output(["sh", "-c", spell + command], text=True).split("\0")
+
+
 async def test_without_an_event_the_page_says_how_to_send_one(dashboard: OpenPage) -> None:
     api = in_state("empty")
     page = await dashboard(api)
@@ -158,9 +164,7 @@ async def test_without_an_event_the_page_says_how_to_send_one(dashboard: OpenPag
     await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     await page.get_by_role("button", name="Copy the command").click()
     command = await page.evaluate("navigator.clipboard.readText()")
-    # What a shell makes of it.
-    spelled = subprocess.check_output(["sh", "-c", "curl() { printf '%s\\0' \"$@\"; }; " + command])
-    arguments = spelled.decode().split("\0")
+    arguments = after_the_shell(command)
     assert arguments[:2] == ["-i", page.url.removesuffix("/") + "/v1/events"]
     sent = json.loads(arguments[arguments.index("-d") + 1])
     assert sent["event_type"] == "page_view"
@@ -237,7 +241,7 @@ async def test_the_description_shows_examples_meanings_and_problems(dashboard: O
 
 async def test_hostile_values_are_only_text_wherever_they_stand(dashboard: OpenPage) -> None:
     page = await dashboard(in_state("hostile"))
-    await page.get_by_text("Events as they arrive").click()
+    await page.locator("#events-title").click()
     await expect(page.locator("#events-list li")).to_have_count(len(HOSTILE_IDS))
     await page.evaluate("document.querySelectorAll('details').forEach((it) => { it.open = true })")
     built = "main :is(script, iframe, img, style, base, meta, object, embed, [onload], [onerror])"
