@@ -71,7 +71,7 @@ export function chart(host, name, kind) {
   const scale = element("p", { class: "scale", "aria-hidden": "true" }, high, half, element("span", {}, "0"));
   const axis = element("p", { class: "axis", "aria-hidden": "true" }, start, middle, element("span", {}, "now"));
   const details = element("details", { class: "table" }, element("summary", {}, `${name} ${kind === "bars" ? "per minute" : "of 30 minutes"} as a table`));
-  host.replaceChildren(element("div", { class: "frame" }, plot, scale), axis, details);
+  host.replaceChildren(element("div", { class: "frame" }, plot, scale, axis), details);
 
   /** @type {Series} */
   let shown = { from: 0, to: SPAN, points: [] };

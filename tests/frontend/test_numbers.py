@@ -280,8 +280,8 @@ async def test_names_without_a_shape_are_spelled_out_and_long_ones_are_whole(
         "\u202eevil": r"\u{202e}evil",
         "\u3164": r"\u{3164}",
         "\u00a0": r"\u{a0}",
-        " ": "␣",
-        " a b  c": "␣a b␣␣c",
+        " ": r"\u{20}",
+        " a b  c": r"\u{20}a b\u{20}\u{20}c",
         "naïve 日本 🛒": "naïve 日本 🛒",
         "x" * 128: "x" * 128,
     }

@@ -123,6 +123,7 @@ async def answered(page: Page, act: Callable[[], Any]) -> dict[str, Any]:
 async def test_page_views_and_events_reach_the_service(open_shop: OpenShop, service: str) -> None:
     page, sent = await open_shop("/?utm_source=mail&email=a@b.example#top")
     await sent.reach(1)
+    await page.wait_for_function("sessionStorage['footfall.queue'] === '[]'")
     receipt = await answered(page, lambda: page.get_by_role("link", name="Lamp").click())
     assert (receipt["accepted"], receipt["rejected"]) == (1, 0)
     await answered(page, lambda: page.get_by_role("button", name="Add to cart").click())
