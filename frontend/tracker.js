@@ -78,6 +78,7 @@
 
   window.footfall = {
     track,
+    allowed,
     consent(given) {
       const before = allowed();
       save("consent", given);

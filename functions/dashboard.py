@@ -1,15 +1,18 @@
 """The dashboard, the API's readable description and the tracker: static files, served closed.
 
-Every file is read, hashed and compressed once, when the process first needs it. `index.html` and
-`docs.html` name their assets as `/assets/…`; they are served with the content hash of all assets
-in that path, so that a browser keeps assets for a year and never mixes two releases.
+Every file is read, hashed and compressed once, when the process first needs it. A page's modules
+are sent as one script. `index.html` and `docs.html` name their assets as `/assets/…`; they are
+served with the content hash of all assets in that path, so that a browser keeps assets for a year
+and never mixes two releases.
 """
 
 import gzip
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Final
 
@@ -22,10 +25,13 @@ from shared.api import OPERATIONS
 from shared.http import openapi
 from shared.http.application import application
 from shared.http.aws_lambda import http_handler
+from shared.http.responses import is_known, takes_gzip
 from shared.resources import loop_resources
 
 FRONTEND: Final = Path(__file__).resolve().parent.parent / "frontend"
-ASSETS: Final = FRONTEND / "assets"
+MODULES: Final = FRONTEND / "modules"
+FILES: Final = ("style.css", "icon.svg", "theme.js")
+ENTRIES: Final = ("app.js", "docs.js")  # the modules that a page starts with
 
 MEDIA_TYPES: Final = {
     ".html": "text/html; charset=utf-8",
@@ -84,19 +90,54 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:20]
 
 
+# The forms of `import` and `export` that our modules use, each at the start of a line.
+_IMPORT: Final = re.compile(
+    r'^import (?:(\{\s*\w+(?:,\s*\w+)*,?\s*\})|\* as (\w+)) from "\./([a-z]+)\.js";$', re.MULTILINE
+)
+_EXPORT: Final = re.compile(r"^export (?=(?:const|class|(?:async )?function) (\w+))", re.MULTILINE)
+
+
+def bundle(entry: str) -> str:
+    """Make one script of the module `entry` and all that it imports, dependencies first.
+
+    A module becomes a function that runs once and returns its exports, so its other names stay
+    its own. Raises ValueError for an import or export of another form, and for a circular import.
+    """
+    sources: dict[str, str] = {}
+    imports: dict[str, list[str]] = {}
+    unread = [entry.removesuffix(".js")]
+    while unread:
+        name = unread.pop()
+        if name not in sources:
+            sources[name] = (MODULES / f"{name}.js").read_text("utf-8")
+            imports[name] = [it[3] for it in _IMPORT.finditer(sources[name])]
+            unread += imports[name]
+    order = TopologicalSorter(imports).static_order()
+    return "".join(_module_function(name, sources[name]) for name in order)
+
+
+def _module_function(name: str, source: str) -> str:
+    exports = ", ".join(it[1] for it in _EXPORT.finditer(source))
+    body = _EXPORT.sub("", _IMPORT.sub(r"const \1\2 = $\3;", source))
+    if unknown := re.search(r"^(?:import|export)\b.*", body, re.MULTILINE):
+        raise ValueError(f"{name}.js: {unknown[0]!r} is of no form that `bundle` knows")
+    return f"const ${name} = (() => {{\n{body}return {{ {exports} }};\n}})();\n"
+
+
 @cache
 def _assets() -> dict[str, Asset]:
-    """Read every file under `assets`, by its path there."""
+    """Make everything a page names below `/assets/`."""
+    plain = {name: (FRONTEND / name).read_bytes() for name in FILES}
+    scripts = {name: bundle(name).encode() for name in ENTRIES}
     return {
-        path.relative_to(ASSETS).as_posix(): Asset(path.read_bytes(), MEDIA_TYPES[path.suffix])
-        for path in sorted(ASSETS.rglob("*"))
-        if path.suffix in MEDIA_TYPES
+        name: Asset(content, MEDIA_TYPES[Path(name).suffix])
+        for name, content in (plain | scripts).items()
     }
 
 
 @cache
 def _release() -> str:
-    """One hash over all assets: modules import each other, so they change together."""
+    """One hash over all assets, so that a page never meets those of another release."""
     return _digest("".join(f"{path}={it.digest};" for path, it in _assets().items()).encode())
 
 
@@ -121,31 +162,16 @@ def _send(
     request: Request, asset: Asset, caching: str, extra: dict[str, str] | None = None
 ) -> Response:
     """Answer `asset`, compressed if the client takes it, or 304 if the client has it."""
-    compressed = _takes_gzip(request.headers.get("accept-encoding", ""))
+    compressed = takes_gzip(request)
     etag = f'"{asset.digest}-gzip"' if compressed else f'"{asset.digest}"'
     headers = {"ETag": etag, "Cache-Control": caching, "Vary": "Accept-Encoding", **CLOSED}
     headers.update(extra or {})
-    if _has(request.headers.get("if-none-match", ""), etag):
+    if is_known(request, etag):
         return Response(status_code=304, headers=headers)
     if compressed:
         headers["Content-Encoding"] = "gzip"
     content = asset.compressed if compressed else asset.content
     return Response(content, headers=headers, media_type=asset.media_type)
-
-
-def _takes_gzip(accept_encoding: str) -> bool:
-    """Whether the header allows gzip; `gzip;q=0` forbids it (RFC 9110, 12.5.3)."""
-    for offer in accept_encoding.lower().split(","):
-        coding, _, quality = (part.strip() for part in offer.partition(";"))
-        if coding in {"gzip", "x-gzip"}:
-            return quality.replace(" ", "") not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
-    return False
-
-
-def _has(if_none_match: str, etag: str) -> bool:
-    """Whether the client named `etag`; weak comparison, as a proxy may have weakened it."""
-    named = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
-    return etag in named or "*" in named
 
 
 async def _index(request: Request) -> Response:

@@ -1,19 +1,15 @@
 """One browser and one server for all tests of the pages; a new context for each."""
 
-import socket
-import threading
-import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from typing import Any, Protocol
 
 import pytest
-import uvicorn
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
-from functions.dashboard import app
 from tests.frontend.answers import NOON
 from tests.frontend.chromium import launch
+from tests.frontend.origin import serving
 from tests.frontend.service import FakeApi
 
 
@@ -23,6 +19,11 @@ class OpenPage(Protocol):
     async def __call__(
         self, api: FakeApi, address: str = "/", *, clock: bool = True, **context: Any
     ) -> Page: ...
+
+
+def _is_ours(message: ConsoleMessage) -> bool:
+    """Whether it is an error of the page, not the browser's note that a request failed."""
+    return message.type == "error" and not message.text.startswith("Failed to load resource")
 
 
 @pytest.fixture(scope="session")
@@ -35,18 +36,8 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture(scope="session")
 def origin() -> Iterator[str]:
-    """Serve the static routes on a free port, in a thread of their own."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_level="warning", lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
-    listener.close()
+    with serving() as origin:
+        yield origin
 
 
 @pytest.fixture
@@ -67,7 +58,7 @@ async def dashboard(browser: Browser, origin: str) -> AsyncIterator[OpenPage]:
         page = await (await browser.new_context(**settings)).new_page()
         page.set_default_timeout(5000)
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda it: errors.append(it.text) if "Policy" in it.text else None)
+        page.on("console", lambda it: errors.append(it.text) if _is_ours(it) else None)
         pages.append(page)
         await api.attach(page)
         if clock:

@@ -23,5 +23,6 @@ MARKS = (
     "w" * 120,
 )
 HOSTILE_PAGES = [f"/{mark}" for mark in MARKS] + ["https://shop.example/" + "a" * 2000]
-HOSTILE_IDS = [mark[:128] for mark in MARKS] + [" ", "__proto__", "constructor", "../../metrics"]
+HOSTILE_IDS = [mark[:128] for mark in MARKS]
+HOSTILE_IDS += [" ", " usr_1 ", ".", "..", "../../metrics", "\u200b", "__proto__", "constructor"]
 HOSTILE_TYPES = ["__proto__", "constructor", "hasOwnProperty", "x" * 64, "javascript:hacked"]

@@ -3,12 +3,19 @@
 import re
 from collections import Counter
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from playwright.async_api import Page, Route
-from pydantic import BaseModel
 
-from tests.frontend.answers import history, metrics, rejections, user_sessions
+from tests.frontend.answers import (
+    Json,
+    history,
+    metrics,
+    per_minute,
+    rejections,
+    stored_events,
+    user_sessions,
+)
 
 
 class FakeApi:
@@ -16,9 +23,12 @@ class FakeApi:
 
     def __init__(self) -> None:
         self.metrics = metrics()
-        self.history: BaseModel | None = None
-        self.rejections: BaseModel = rejections()
-        self.users = {"usr_789": 7}
+        self.history: Json | None = None
+        self.minutes = per_minute()
+        self.rejections = rejections()
+        self.events = stored_events()
+        self.more_pages: dict[str, int] = {}
+        self.users: dict[str, Json] = {"usr_789": user_sessions("usr_789", 7)}
         self.fail: int | str | None = None
         self.broken: set[str] = set()
         self.key: str | None = None
@@ -47,8 +57,8 @@ class FakeApi:
         elif self.key and self.authorizations[-1] != f"Bearer {self.key}":
             await self._problem(route, 403 if self.authorizations[-1] else 401)
         else:
-            body = self._body(url.path).model_dump_json()
-            await route.fulfill(body=body, content_type="application/json")
+            query = {name: values[0] for name, values in parse_qs(url.query).items()}
+            await route.fulfill(json=self.answer(url.path, query))
 
     async def _problem(self, route: Route, status: int) -> None:
         problem: dict[str, Any] = {"type": "about:blank", "title": "Problem", "status": status}
@@ -56,12 +66,30 @@ class FakeApi:
         problem["detail"] = f"answered {status}"
         await route.fulfill(status=status, json=problem, headers=headers)
 
-    def _body(self, path: str) -> BaseModel:
-        if path == "/v1/metrics":
-            return self.metrics
-        if path == "/v1/metrics/history":
-            return self.history or history(self.metrics)
-        if path == "/v1/rejections":
-            return self.rejections
-        user = unquote(path.removeprefix("/v1/metrics/active-sessions/"))
-        return user_sessions(user, self.users.get(user, 0))
+    def answer(self, path: str, query: dict[str, str]) -> Json:
+        """Make the document that the service would answer."""
+        match path:
+            case "/v1/metrics":
+                answer = self.metrics
+            case "/v1/metrics/per-minute":
+                answer = self.minutes
+            case "/v1/metrics/history":
+                past = self.history or history(self.metrics)
+                after = query.get("after", "")
+                newer = [it for it in past["snapshots"] if it["as_of"] > after]
+                answer = {**past, "snapshots": newer}
+            case "/v1/metrics/page-views":
+                pages = metrics(pages=self.more_pages)["page_views"]
+                answer = {"as_of": self.metrics["as_of"], "page_views": pages}
+            case "/v1/metrics/active-sessions":
+                user = query["user_id"]
+                answer = self.users.get(user) or user_sessions(user, 0, seen=None)
+            case "/v1/rejections":
+                answer = self.rejections
+            case "/v1/events":
+                wanted = query.get("user_id")
+                found = [it for it in self.events["events"] if wanted in {None, it["user_id"]}]
+                answer = {**self.events, "events": found[: int(query["limit"])]}
+            case _:
+                raise AssertionError(f"nobody answers {path}")
+        return answer

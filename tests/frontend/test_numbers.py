@@ -1,21 +1,29 @@
 """What the dashboard shows of an answer."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from playwright.async_api import Page, expect
 
-from shared.ingest.rejections import Rejections
-from shared.schema import History
-from tests.frontend.answers import EMPTY, NOON, history, metrics
+from tests.frontend.answers import NOON, USERS, Json, history, metrics, per_minute
 from tests.frontend.conftest import OpenPage
 from tests.frontend.service import FakeApi
+from tests.frontend.states import in_state
 
 pytestmark = pytest.mark.anyio
 
 
 async def texts(page: Page, selector: str) -> list[str]:
     return [" ".join(text.split()) for text in await page.locator(selector).all_inner_texts()]
+
+
+async def answered(page: Page, api: FakeApi, answer: Json) -> None:
+    """Have the page ask again and show what it was answered."""
+    api.metrics = answer
+    await page.locator("#refresh").click()
+    moment = datetime.fromisoformat(answer["as_of"])
+    await expect(page.locator("#as-of")).to_contain_text(f"{moment:%H:%M:%S}")
 
 
 async def test_every_number_of_a_good_day(dashboard: OpenPage) -> None:
@@ -31,96 +39,188 @@ async def test_every_number_of_a_good_day(dashboard: OpenPage) -> None:
         "/cart",
     ]
     assert await texts(page, "#pages .count > [aria-hidden]") == ["412", "268", "190", "121", "64"]
-    assert await texts(page, "#spread .number") == ["301", "34", "7"]
+    assert await texts(page, "#pages .share > [aria-hidden]") == [
+        "33.4 %",
+        "21.7 %",
+        "15.4 %",
+        "9.8 %",
+        "5.2 %",
+    ]
+    # The last page was not ranked 15 minutes before.
+    assert await texts(page, "#pages .change > [aria-hidden]") == [*["▲ 11 %"] * 4, ""]
+    assert await texts(page, "#spread li") == [
+        "301 users with 1 session",
+        "34 users with 2",
+        "7 users with 3 or more",
+    ]
+    assert await texts(page, "#people .label") == [*USERS]
     assert await texts(page, "#stages .number") == ["1,234", "142", "48", "31"]
+    assert await texts(page, "#stages .definition") == [
+        "",
+        "11.5 per 100 views",
+        "3.9 per 100 views",
+        "2.5 per 100 views",
+    ]
+    assert await texts(page, "#carts") == [
+        "99 open carts: not bought yet, of 142 filled in the last 10 minutes."
+    ]
     assert await texts(page, "#others li") == ["search 203", "login 88"]
-    assert await texts(page, "#people .label") == [*metrics_users()]
     await expect(page.locator("#late")).to_have_text("12")
     await expect(page.locator("#rejected")).to_have_text("3")
-    assert [text.split()[1] for text in await texts(page, "#refusals .what")] == [
-        "missing",
-        "in_the_future",
-        "wrong_type",
-    ]
-    await expect(page.locator("#refusals .what").last).to_contain_text("× 240")
-
-
-def metrics_users() -> list[str]:
-    return [user.user_id for user in metrics().active_sessions.users]
 
 
 async def test_every_number_names_its_definition_and_window(dashboard: OpenPage) -> None:
     api = FakeApi()
-    api.metrics.active_users.window_seconds = 90
+    api.metrics["active_users"]["window_seconds"] = 90
     page = await dashboard(api)
     users = page.locator("#users-definition")
     await expect(users).to_have_text("Distinct users with any event in the last 90 seconds.")
-    for panel in ("views", "pages", "pulse", "quality"):
-        await expect(page.locator(f"#{panel}-definition")).to_contain_text("last 15 minutes")
-    for panel in ("sessions", "people"):
-        await expect(page.locator(f"#{panel}-definition")).to_contain_text("last 5 minutes")
+    for text in ("#views-definition", "#pages-definition", "#funnel-definition", "#late-title"):
+        await expect(page.locator(text)).to_contain_text("last 15 minutes")
+    for text in ("#sessions-definition", "#people-definition"):
+        await expect(page.locator(text)).to_contain_text("last 5 minutes")
 
 
-async def test_the_last_hour_is_a_curve_with_a_table_behind_it(dashboard: OpenPage) -> None:
+@pytest.mark.parametrize("size", [(1440, 780), (1366, 768), (1280, 720)])
+async def test_what_was_asked_for_is_seen_without_scrolling(
+    dashboard: OpenPage, size: tuple[int, int]
+) -> None:
+    width, height = size
+    page = await dashboard(in_state("much"), viewport={"width": width, "height": height})
+    for wanted in ("#users-figure", "#views-chart", "#sessions-figure", "#pages", "#people"):
+        box = await page.locator(wanted).bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= height, wanted
+
+
+HEADLINES = ("users", "views", "sessions")
+
+
+COMPARISONS: list[tuple[dict[str, Any], list[str]]] = [
+    ({}, ["▲ up 11 % in 15 min", "▼ down 3.9 % from yesterday"]),
+    ({"yesterday": None}, ["▲ up 11 % in 15 min"]),
+    ({"previous": 1}, ["= unchanged in 15 min", "▼ down 3.9 % from yesterday"]),
+    ({"previous": 0, "yesterday": None}, ["▲ up 342 in 15 min"]),
+    ({"previous": 0.05, "yesterday": 30}, ["▲ up 325 in 15 min", "▼ down 97 % from yesterday"]),
+    ({"previous": None, "yesterday": None}, []),
+]
+
+
+async def test_headlines_are_compared_in_words(dashboard: OpenPage) -> None:
     api = FakeApi()
-    past = history(api.metrics)
     page = await dashboard(api)
-    drawing = page.locator("#users-chart svg")
-    low = min(it.active_users.count for it in past.snapshots)
-    await expect(drawing).to_have_attribute(
-        "aria-label", f"Active users over the last hour: lowest {low}, highest 366, now 342"
-    )
+    for number, (answer, words) in enumerate(COMPARISONS):
+        await answered(page, api, metrics(at=NOON + timedelta(seconds=number), **answer))
+        assert await texts(page, "#users-changes li") == words
+
+
+async def test_a_window_that_still_fills_says_so(dashboard: OpenPage) -> None:
+    page = await dashboard(in_state("filling"))
+    assert [await texts(page, f"#{it}-changes li") for it in HEADLINES] == [
+        ["… filling: 4 of 5 min"],
+        ["… filling: 4 of 15 min"],
+        ["… filling: 4 of 5 min"],
+    ]
+
+
+async def test_views_are_bars_of_minutes_and_a_burst_looks_like_one(dashboard: OpenPage) -> None:
+    api = FakeApi()
+    api.minutes = per_minute(NOON + timedelta(seconds=40), views=10, since=20, burst=(5,))
+    page = await dashboard(api)
+
+    async def boxes(kind: str) -> int:
+        return (await page.locator(f"#views-chart path.{kind}").get_attribute("d") or "").count("Z")
+
+    assert [await boxes(kind) for kind in ("bar", "running", "nothing")] == [20, 1, 9]
+    await page.locator("#views-chart summary").click()
+    rows = await texts(page, "#views-chart tbody tr")
+    assert rows[0] == "12:00 7 so far"
+    assert len(rows) == 21
+    burst = max(int(row.split()[1]) for row in rows)
+    assert rows[5] == f"11:55 {burst}"
+    assert burst >= 40
+
+
+async def test_users_are_a_curve_of_snapshots_with_a_table_behind_it(dashboard: OpenPage) -> None:
+    page = await dashboard(FakeApi())
     line = await page.locator("#users-chart .line").get_attribute("d")
     assert line is not None
-    # The snapshot exactly an hour old is outside the half-open window.
-    assert line.count("L") == 359
+    # The snapshot exactly half an hour old is outside the half-open window; now is the last point.
+    assert (line.count("M"), line.count("L")) == (1, 179)
     await page.locator("#users-chart summary").click()
     rows = await texts(page, "#users-chart tbody tr")
     assert rows[0] == "12:00 342"
-    assert len(rows) in {60, 61}
+    assert len(rows) in {30, 31}
 
 
-async def test_a_gap_in_the_snapshots_breaks_the_curve(dashboard: OpenPage) -> None:
+async def test_a_gap_in_the_snapshots_breaks_the_curve_and_is_not_read(dashboard: OpenPage) -> None:
     api = FakeApi()
     past = history(api.metrics)
-    api.history = History(
-        as_of=NOON, minutes=60, snapshots=past.snapshots[:100] + past.snapshots[150:]
-    )
+    snapshots = past["snapshots"]
+    api.history = {**past, "snapshots": snapshots[:60] + snapshots[120:]}
     page = await dashboard(api)
     line = await page.locator("#users-chart .line").get_attribute("d")
     assert line is not None
     assert line.count("M") == 2
+    plot = page.locator("#users-chart .plot")
+    box = await plot.bounding_box()
+    assert box is not None
+    readout = page.locator("#users-chart .readout")
+    await page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + 20)
+    await expect(readout).to_be_visible()
+    await page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 20)
+    await expect(readout).to_be_hidden()
+    await expect(plot).to_have_attribute("aria-valuetext", "nothing known here")
 
 
-async def test_the_value_under_the_pointer_is_told(dashboard: OpenPage) -> None:
-    page = await dashboard(FakeApi())
-    box = await page.locator("#users-chart .plot").bounding_box()
+async def test_charts_answer_to_pointer_and_keys_and_never_keep_an_old_value(
+    dashboard: OpenPage,
+) -> None:
+    api = FakeApi()
+    page = await dashboard(api, "/#live")
+    plot = page.locator("#users-chart .plot")
+    readout = page.locator("#users-chart .readout")
+    box = await plot.bounding_box()
     assert box is not None
     await page.mouse.move(box["x"] + box["width"] - 0.2, box["y"] + 20)
-    await expect(page.locator("#users-chart .readout")).to_have_text("342 at 12:00:00")
+    await expect(readout).to_have_text("342 at 12:00:00")
+    api.metrics = metrics(at=NOON + timedelta(seconds=2), users=360)
+    await page.clock.run_for(2_000)
+    await expect(readout).to_have_text("360 at 12:00:02")
     await page.mouse.move(5, 5)
-    await expect(page.locator("#users-chart .readout")).to_be_hidden()
+    await expect(readout).to_be_hidden()
+    await expect(plot).to_have_attribute("aria-valuetext", "lowest 255, highest 366, now 360")
+    await plot.focus()
+    await page.keyboard.press("ArrowLeft")
+    await expect(readout).to_have_text("360 at 12:00:02")
+    await page.keyboard.press("ArrowLeft")
+    await expect(plot).to_have_attribute("aria-valuetext", "345 at 11:59:50")
+    await page.keyboard.press("Home")
+    await expect(readout).to_contain_text("at 11:30:10")
+    await page.keyboard.press("Tab")
+    await expect(readout).to_be_hidden()
 
 
-async def test_a_new_extreme_of_the_hour_is_named(dashboard: OpenPage) -> None:
-    api = FakeApi()
-    api.history = history(api.metrics)
-    api.metrics = metrics(users=3)
-    page = await dashboard(api)
-    await expect(page.locator("#users-context")).to_contain_text("lowest in the last 60 minutes")
+async def test_a_tap_reads_a_bar_until_something_else_is_touched(dashboard: OpenPage) -> None:
+    page = await dashboard(FakeApi(), has_touch=True, viewport={"width": 360, "height": 800})
+    plot = page.locator("#views-chart .plot")
+    await plot.tap(position={"x": 100, "y": 20})
+    readout = page.locator("#views-chart .readout")
+    await expect(readout).to_contain_text("at 11:4")
+    await page.locator("#views-title").tap()
+    await expect(readout).to_be_hidden()
 
 
 async def test_no_data_is_said_in_words(dashboard: OpenPage) -> None:
-    api = FakeApi()
-    api.metrics = metrics(**EMPTY)
-    api.history = History(as_of=NOON, minutes=60, snapshots=[])
-    api.rejections = Rejections(as_of=NOON, rejections=[])
-    page = await dashboard(api)
+    page = await dashboard(in_state("empty"))
     await expect(page.locator("#users-figure")).to_have_text("0")
     await expect(page.locator("#pages-empty")).to_have_text("No page views in the last 15 minutes.")
     await expect(page.locator("#people-empty")).to_have_text("No sessions in the last 5 minutes.")
-    await expect(page.locator("#refusals-empty")).to_contain_text("None")
+    await expect(page.locator("#refusals-empty")).to_have_text("None. No event was sent yet.")
     await expect(page.locator("#users-chart .note")).to_contain_text("grows as snapshots")
+    await expect(page.locator("#views-chart .note")).to_have_text(
+        "No event in the last 30 minutes."
+    )
     assert "NaN" not in await page.locator("main").inner_text()
 
 
@@ -132,12 +232,12 @@ async def test_one_of_everything(dashboard: OpenPage) -> None:
     page = await dashboard(api)
     await expect(page.locator("#views-definition")).to_contain_text("on 1 page in")
     await expect(page.locator("#pages-definition")).to_contain_text("The most viewed page in")
-    assert await texts(page, "#spread .definition") == ["user, 100 %", "users, 0 %", "users, 0 %"]
+    assert (await texts(page, "#spread li"))[0] == "1 user with 1 session"
 
 
-async def test_history_and_refusals_may_fail_alone(dashboard: OpenPage) -> None:
+async def test_what_is_beside_the_numbers_may_fail_alone(dashboard: OpenPage) -> None:
     api = FakeApi()
-    api.broken = {"/v1/metrics/history", "/v1/rejections"}
+    api.broken = {"/v1/metrics/history", "/v1/metrics/per-minute", "/v1/rejections"}
     page = await dashboard(api)
     await expect(page.locator("#state")).to_have_text("Up to date")
     await expect(page.locator("#users-figure")).to_have_text("342")
@@ -168,3 +268,79 @@ async def test_types_that_javascript_knows_are_only_names(dashboard: OpenPage) -
     page = await dashboard(api)
     assert await texts(page, "#others li") == ["__proto__ 5", "constructor 4", "toString 3"]
     assert await texts(page, "#stages .number") == ["2", "0", "0", "0"]
+
+
+async def test_names_without_a_shape_are_spelled_out_and_long_ones_are_whole(
+    dashboard: OpenPage,
+) -> None:
+    shown = {
+        "\u200b": r"\u{200b}",
+        "\u2060\ufeff": r"\u{2060}\u{feff}",
+        "usr\u200d1": r"usr\u{200d}1",
+        "\u202eevil": r"\u{202e}evil",
+        "\u3164": r"\u{3164}",
+        "\u00a0": r"\u{a0}",
+        " ": r"\u{20}",
+        " a b  c": r"\u{20}a b\u{20}\u{20}c",
+        "naïve 日本 🛒": "naïve 日本 🛒",
+        "x" * 128: "x" * 128,
+    }
+    api = FakeApi()
+    api.metrics = metrics(people={name: 9 - i for i, name in enumerate(shown)})
+    page = await dashboard(api, viewport={"width": 360, "height": 800})
+    assert await page.locator("#people .label").all_text_contents() == list(shown.values())
+
+
+SILENCES = [
+    (82, 0.4, "Up to date"),
+    (82, 59, "Up to date"),
+    (82, 61, "No events for 61 s"),
+    (82, 250, "No events for 4 min"),
+    # About one event in 33 seconds: ten times that is five and a half minutes.
+    (1.3, 250, "Up to date"),
+    (1.3, 400, "No events for 7 min"),
+    (0, 7200, "No events for 2 hours"),
+]
+
+
+async def test_silence_is_what_the_usual_gap_does_not_explain(dashboard: OpenPage) -> None:
+    api = FakeApi()
+    page = await dashboard(api)
+    was_quiet = True
+    for number, (usual, silent, words) in enumerate(SILENCES):
+        await page.clock.run_for(10_000)  # or the minutes are not asked for again
+        api.minutes = per_minute(until=silent // 60 + 1)
+        for it in api.minutes["minutes"]:
+            it["events"] = 0 if not it["events"] or not usual else max(1, round(usual * 1.4))
+        await answered(page, api, metrics(at=NOON + timedelta(seconds=number), silent=silent))
+        await expect(page.locator("#state")).to_have_text(words)
+        quiet = words == "Up to date"
+        await expect(page).to_have_title("Footfall" if quiet else f"{words} – Footfall")
+        if not quiet and was_quiet:  # said once, not with each refresh
+            await page.clock.run_for(100)
+            await expect(page.locator("#announcements")).to_contain_text(f"{words}.")
+        was_quiet = quiet
+
+
+async def test_the_heartbeat_stands_beside_as_of_and_returns(dashboard: OpenPage) -> None:
+    api = in_state("silent")
+    page = await dashboard(api, "/#view=wall")
+    beat = page.locator("#heartbeat")
+    await expect(page.locator("#state")).to_be_visible()
+    await expect(beat).to_have_text("the last came at 11:55:50")
+    api.metrics = metrics(silent=3)
+    await page.clock.run_for(30_000)
+    await expect(beat).to_have_text("last event 3 s ago · 20 events/s")
+    await page.clock.run_for(100)
+    await expect(page.locator("#announcements")).to_have_text("Events arrive again.")
+
+
+async def test_an_older_service_leaves_its_missing_parts_out(dashboard: OpenPage) -> None:
+    api = FakeApi()
+    for part in ("arrivals", "comparison", "carts"):
+        del api.metrics[part]
+    api.broken = {"/v1/metrics/per-minute"}
+    page = await dashboard(api)
+    await expect(page.locator("#users-figure")).to_have_text("342")
+    await expect(page.locator("#carts")).to_be_hidden()
+    await expect(page.locator("#start")).to_be_hidden()

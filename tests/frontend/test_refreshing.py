@@ -1,11 +1,12 @@
 """When the dashboard asks, and what it says about how fresh its numbers are."""
 
 from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.frontend.answers import NOON, metrics
+from tests.frontend.answers import NOON, history, metrics
 from tests.frontend.conftest import OpenPage
 from tests.frontend.service import FakeApi
 
@@ -36,15 +37,15 @@ async def coming(page: Page, words: str) -> None:
 async def test_asks_again_30_seconds_after_the_last_answer(dashboard: OpenPage) -> None:
     api = FakeApi()
     page = await dashboard(api)
-    await coming(page, "next in 30 seconds")
+    await coming(page, "next in 30 s")
     await page.clock.run_for(29_000)
-    await coming(page, "next in 1 second")
+    await coming(page, "next in 1 s")
     assert api.asked[METRICS] == 1
     api.metrics = metrics(at=NOON + timedelta(seconds=30), users=360)
     await page.clock.run_for(1_000)
     await expect(page.locator("#users-figure")).to_have_text("360")
     await expect(page.locator("#as-of")).to_have_text("As of 12:00:30")
-    await coming(page, "next in 30 seconds")
+    await coming(page, "next in 30 s")
     assert api.asked[METRICS] == 2
 
 
@@ -55,7 +56,7 @@ async def test_refresh_now(dashboard: OpenPage) -> None:
     api.metrics = metrics(at=NOON + timedelta(seconds=10), users=350)
     await page.locator("#refresh").click()
     await expect(page.locator("#users-figure")).to_have_text("350")
-    await coming(page, "next in 30 seconds")
+    await coming(page, "next in 30 s")
     await page.clock.run_for(100)
     announcements = page.locator("#announcements")
     await expect(announcements).to_have_text("Refreshed. Active users: 350.")
@@ -68,7 +69,7 @@ async def test_pause_and_resume(dashboard: OpenPage) -> None:
     await state(page, "Paused")
     await page.clock.run_for(300_000)
     assert api.asked[METRICS] == 1
-    await expect(page.locator("#as-of")).to_have_text("As of 12:00:00, 5 minutes old")
+    await expect(page.locator("#as-of")).to_have_text("As of 12:00:00, 5 min old")
     await hide(page, True)
     await hide(page, False)
     assert api.asked[METRICS] == 1
@@ -77,7 +78,9 @@ async def test_pause_and_resume(dashboard: OpenPage) -> None:
     assert api.asked[METRICS] == 2
 
 
-async def test_live_mode_asks_every_2_seconds_and_spares_the_history(dashboard: OpenPage) -> None:
+async def test_live_mode_asks_every_2_seconds_and_for_new_history_every_10(
+    dashboard: OpenPage,
+) -> None:
     api = FakeApi()
     page = await dashboard(api)
     await page.locator("#live").click()
@@ -85,13 +88,18 @@ async def test_live_mode_asks_every_2_seconds_and_spares_the_history(dashboard: 
     await expect(page.locator("#live")).to_have_attribute("aria-pressed", "true")
     assert page.url.endswith("#live")
     for asked in range(3, 8):
-        await coming(page, "next in 2 seconds")
+        await coming(page, "next in 2 s")
         await page.clock.run_for(2_000)
-        await coming(page, "next in 2 seconds")
+        await coming(page, "next in 2 s")
         assert api.asked[METRICS] == asked
-    assert api.asked["/v1/metrics/history"] == 1
+    histories = [it for it in api.addresses if "/history" in it]
+    newest = history(api.metrics)["snapshots"][-1]["as_of"]
+    assert [parse_qs(urlsplit(it).query) for it in histories] == [
+        {"minutes": ["30"]},
+        {"minutes": ["30"], "after": [newest]},
+    ]
     await page.locator("#live").click()
-    await coming(page, "next in 30 seconds")
+    await coming(page, "next in 30 s")
     await expect(page).not_to_have_url("#live")
 
 
@@ -102,7 +110,7 @@ async def test_stops_while_hidden_and_asks_at_once_when_seen(dashboard: OpenPage
     await page.clock.run_for(600_000)
     assert api.asked[METRICS] == 1
     await hide(page, False)
-    await coming(page, "next in 30 seconds")
+    await coming(page, "next in 30 s")
     assert api.asked[METRICS] == 2
 
 
@@ -113,9 +121,10 @@ async def test_backs_off_while_the_server_is_gone_and_recovers(dashboard: OpenPa
     await page.clock.run_for(30_000)
     await state(page, "Server unreachable")
     for seconds in (5, 10, 20, 40, 80, 120, 120):
-        await coming(page, f"trying again in {seconds} seconds")
+        await coming(page, f"trying again in {seconds} s")
         await page.clock.run_for(seconds * 1000)
-    await expect(page.locator("#as-of")).to_contain_text("As of 12:00:00, 7 minutes old")
+    await coming(page, "trying again in 120 s")
+    await expect(page.locator("#as-of")).to_contain_text("As of 12:00:00, 7 min old")
     await expect(page).to_have_title("Server unreachable – Footfall")
     await expect(page.locator("#users-figure")).to_have_text("342")
     api.fail = None
@@ -128,8 +137,8 @@ async def test_backs_off_while_the_server_is_gone_and_recovers(dashboard: OpenPa
 @pytest.mark.parametrize(
     ("fail", "words", "why"),
     [
-        (500, "Server unreachable", "The server has a problem (500: answered 500)"),
-        (503, "Server unreachable", "The server has a problem (503: answered 503)"),
+        (500, "Server in trouble", "The server has a problem (500: answered 500)"),
+        (503, "Server in trouble", "The server has a problem (503: answered 503)"),
         (429, "Slowed down", "The server asks for fewer requests"),
         ("gone", "Server unreachable", "The server cannot be reached"),
     ],
@@ -142,14 +151,14 @@ async def test_a_failure_at_the_start_is_told(
     page = await dashboard(api)
     await state(page, words)
     await expect(page.locator("#as-of")).to_have_text(why)
-    await coming(page, "trying again in 5 seconds")
+    await coming(page, "trying again in 5 s")
 
 
 async def test_waits_as_long_as_the_server_asks(dashboard: OpenPage) -> None:
     api = FakeApi()
     api.fail, api.retry_after = 503, "45"
     page = await dashboard(api)
-    await coming(page, "trying again in 45 seconds")
+    await coming(page, "trying again in 45 s")
 
 
 async def test_a_server_that_never_answers_is_given_up_after_10_seconds(
@@ -183,23 +192,25 @@ async def test_old_numbers_are_called_stale(dashboard: OpenPage) -> None:
     await page.clock.set_system_time(NOON + timedelta(minutes=5))
     await page.clock.run_for(1_000)
     await state(page, "Stale")
-    await expect(page.locator("#as-of")).to_have_text("As of 12:00:00, 5 minutes old")
+    await expect(page.locator("#as-of")).to_have_text("As of 12:00:00, 5 min old")
 
 
 async def test_speaks_of_large_changes_only(dashboard: OpenPage) -> None:
     api = FakeApi()
     page = await dashboard(api)
     spoken = page.locator("#announcements")
+    moment = NOON
     rose = "Active users rose from 342 to 500."
     # The last fall comes within a minute of the remark before it: it has to wait.
     for users, words in ((350, ""), (500, rose), (100, rose)):
-        api.metrics = metrics(at=api.metrics.as_of + timedelta(seconds=30), users=users)
+        moment += timedelta(seconds=30)
+        api.metrics = metrics(at=moment, users=users)
         await page.clock.run_for(30_000)
         await expect(page.locator("#users-figure")).to_have_text(str(users))
         await page.clock.run_for(100)
         await expect(spoken).to_have_text(words)
     for _ in range(2):
         await page.clock.run_for(30_000)
-        await coming(page, "next in 30 seconds")
+        await coming(page, "next in 30 s")
     await page.clock.run_for(100)
     await expect(spoken).to_have_text("Active users fell from 500 to 100.")

@@ -3,11 +3,12 @@
 import gzip
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
 
-from functions.dashboard import ASSETS, FRONTEND, app
+from functions.dashboard import FRONTEND, MODULES, app, bundle
 
 pytestmark = pytest.mark.anyio
 
@@ -77,16 +78,44 @@ async def test_assets_are_named_by_their_content(client: httpx.AsyncClient) -> N
     assert (await client.get("/")).headers["cache-control"] == "no-cache"
 
 
-async def test_the_page_names_every_module_it_will_need(client: httpx.AsyncClient) -> None:
-    """A module that is only found by reading another one costs a round trip."""
-    named = {path.rsplit("/", 1)[1] for path in await assets_of(client, "/")}
-    needed = {path.name for path in ASSETS.iterdir()} - {"docs.js"}
-    assert named == needed
+def test_a_bundle_has_each_module_once_and_nothing_left_to_import() -> None:
+    together = bundle("app.js") + bundle("docs.js")
+    assert not re.search(r"^(import|export)\b", together, re.MULTILINE)
+    for module in MODULES.glob("*.js"):
+        defined = f"const ${module.stem} = "
+        assert defined in together, f"{module.name} is used by no page"
+        assert bundle("app.js").count(defined) <= 1
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ('import x from "./dom.js";\n', "no form"),
+        ('import { a as b } from "./dom.js";\n', "no form"),
+        ("export default 5;\n", "no form"),
+        ('import { a } from "./app.js";\n', "cycle"),
+    ],
+)
+def test_a_bundle_refuses_what_it_does_not_understand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, why: str
+) -> None:
+    (tmp_path / "app.js").write_text(source)
+    (tmp_path / "dom.js").write_text("")
+    monkeypatch.setattr("functions.dashboard.MODULES", tmp_path)
+    with pytest.raises(ValueError, match=why):
+        bundle("app.js")
 
 
 @pytest.mark.parametrize(
     "path",
-    ["/assets/", "/assets/none.js", "/assets/../dashboard.py", "/assets/%2e%2e/index.html", "/x"],
+    [
+        "/assets/",
+        "/assets/none.js",
+        "/assets/dom.js",
+        "/assets/../dashboard.py",
+        "/assets/%2e%2e/index.html",
+        "/x",
+    ],
 )
 async def test_nothing_else_is_served(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(path)
@@ -95,9 +124,10 @@ async def test_nothing_else_is_served(client: httpx.AsyncClient, path: str) -> N
 
 
 async def test_the_whole_page_is_small(client: httpx.AsyncClient) -> None:
-    paths = ["/", *await assets_of(client, "/")]
+    paths = {"/", *await assets_of(client, "/")}
     sizes = {path: await sent_bytes(client, path) for path in paths}
-    assert sum(sizes.values()) < 60 * 1024, sizes
+    assert len(sizes) <= 5  # and the page asks for four documents
+    assert sum(sizes.values()) < 45 * 1024, sizes
 
 
 async def test_the_tracker_is_tiny(client: httpx.AsyncClient) -> None:

@@ -1,17 +1,18 @@
 """The tracker on a shop of another origin, sending to the real service."""
 
 import asyncio
-import http.server
+import importlib.util
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, Request, Route
+from playwright.async_api import Browser, BrowserContext, Page, Request, Route, expect
 
 from tests.conftest import running_service
 
@@ -41,34 +42,20 @@ class Sent(list[Any]):
                 await self._more.wait()
 
 
-class Shop(http.server.ThreadingHTTPServer):
-    """The demo shop at every path of an origin of its own, as its one page."""
-
-    page = b""
-
-    @property
-    def origin(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class OnePage(http.server.BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        """Answer with the shop's page."""
-        assert isinstance(self.server, Shop)
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("Content-Length", str(len(self.server.page)))
-        self.end_headers()
-        self.wfile.write(self.server.page)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
+def load_shop() -> ModuleType:
+    """Load the demo shop's server from its folder, which is no package."""
+    spec = importlib.util.spec_from_file_location("serve", SHOP / "serve.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="module")
-def shop() -> Iterator[Shop]:
+def shop() -> Iterator[Any]:
     """Serve the demo shop."""
-    with Shop(("127.0.0.1", 0), OnePage) as server:
+    with load_shop().Shop(0, "") as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield server
@@ -77,7 +64,7 @@ def shop() -> Iterator[Shop]:
 
 
 @pytest.fixture(scope="module")
-def service(mongodb_uri: str, shop: Shop) -> Iterator[str]:
+def service(mongodb_uri: str, shop: Any) -> Iterator[str]:
     """Run a service that lets the shop's origin write, with a key."""
     with running_service(
         FOOTFALL_MONGODB_URI=mongodb_uri,
@@ -100,7 +87,7 @@ OpenShop = Callable[..., Any]
 
 
 @pytest.fixture
-def open_shop(context: BrowserContext, shop: Shop, service: str) -> OpenShop:
+def open_shop(context: BrowserContext, shop: Any, service: str) -> OpenShop:
     """Open the demo shop with its tag pointing to the service under test."""
 
     async def open_(path: str = "/", consent: str = "", init: str = "") -> tuple[Page, Sent]:
@@ -111,11 +98,8 @@ def open_shop(context: BrowserContext, shop: Shop, service: str) -> OpenShop:
             if request.method == "POST":
                 sent.note(*json.loads(request.post_data or "[]"))
 
-        html = (SHOP / "index.html").read_text("utf-8")
-        html = html.replace("http://127.0.0.1:8000", service)
-        html = html.replace('data-key=""', f'data-key="{KEY}"')
-        html = html.replace('data-consent="required"', f'data-consent="{consent}"')
-        shop.page = html.encode()
+        html: str = load_shop().page_for(service, KEY)
+        shop.page = html.replace('data-consent="required"', f'data-consent="{consent}"')
         page.on("request", note)
         if init:
             await page.add_init_script(init)
@@ -139,6 +123,7 @@ async def answered(page: Page, act: Callable[[], Any]) -> dict[str, Any]:
 async def test_page_views_and_events_reach_the_service(open_shop: OpenShop, service: str) -> None:
     page, sent = await open_shop("/?utm_source=mail&email=a@b.example#top")
     await sent.reach(1)
+    await page.wait_for_function("sessionStorage['footfall.queue'] === '[]'")
     receipt = await answered(page, lambda: page.get_by_role("link", name="Lamp").click())
     assert (receipt["accepted"], receipt["rejected"]) == (1, 0)
     await answered(page, lambda: page.get_by_role("button", name="Add to cart").click())
@@ -258,12 +243,18 @@ async def test_nothing_without_consent_and_all_is_forgotten_when_withdrawn(
     open_shop: OpenShop,
 ) -> None:
     page, sent = await open_shop(consent="required")
+    counted = page.locator("#counted")
+    await expect(counted).to_have_text("Your visit is not counted.")
     await page.get_by_role("link", name="Lamp").click()
+    await page.get_by_role("button", name="Add to cart").click()
+    await expect(page.locator("#said")).to_have_text("Nothing is sent: you are not counted.")
     assert await silence(page, sent) == []
     await answered(page, lambda: page.get_by_role("button", name="Yes").click())
     assert [it["page_url"] for it in sent] == ["/products/lamp"]
+    await expect(counted).to_have_text("Your visit is counted.")
     await page.reload()
     await sent.reach(2)
+    await expect(page.get_by_role("button", name="Yes")).to_have_attribute("aria-pressed", "true")
     assert sent[1]["user_id"] == sent[0]["user_id"]
     await page.evaluate("footfall.consent(false)")
     sent.clear()

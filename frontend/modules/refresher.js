@@ -36,7 +36,7 @@ export class Refresher {
     });
     addEventListener("online", () => this.#ifRunning(() => this.refresh()));
     addEventListener("offline", () => this.#changed(this.state));
-    if (!document.hidden) void this.refresh();
+    this.#ifRunning(() => this.refresh());
   }
 
   /** Ask now; a request under way is shared. @returns {Promise<void>} */
@@ -44,6 +44,12 @@ export class Refresher {
     this.#stop();
     this.#running ??= this.#ask().finally(() => { this.#running = null; });
     return this.#running;
+  }
+
+  /** Ask once more after a request under way, which asked for something else. */
+  async askAnew() {
+    await this.#running;
+    await this.refresh();
   }
 
   /** @param {boolean} paused */

@@ -1,10 +1,10 @@
 /** One user's active sessions, named by the address: `#user=…`. */
 
-import { go, read } from "./address.js";
+import { go, read, userLink } from "./address.js";
 import { announce } from "./announcer.js";
 import { Unanswered, sessionsOf } from "./api.js";
 import { byId, element, reconcile, setText, userText } from "./dom.js";
-import { age, counted, number, shorten, span } from "./format.js";
+import { age, counted, number, span, visible } from "./format.js";
 
 /** @typedef {import("./api.js").UserAnswer} UserAnswer */
 
@@ -15,11 +15,10 @@ let asked = false;
 
 /** @returns {() => Promise<void>} asks again for the user on show */
 export function lookup() {
-  const form = byId("lookup");
   const field = /** @type {HTMLInputElement} */ (byId("lookup-user"));
-  form.addEventListener("submit", (event) => {
+  byId("lookup").addEventListener("submit", (event) => {
     event.preventDefault();
-    const user = field.value.trim();
+    const user = field.value; // as typed: blanks may belong to an id
     asked = true;
     if (user === wanted) void refresh();
     else go({ user });
@@ -50,7 +49,7 @@ function open(user) {
     go({ user: "" });
     byId("lookup-user").focus();
   });
-  const name = userText(shorten(user, 60));
+  const name = userText(visible(user));
   name.title = user;
   found.replaceChildren(
     element("div", { class: "title" }, element("h3", { id: "found-title" }, name), close),
@@ -71,15 +70,28 @@ async function refresh() {
 }
 
 /** @param {UserAnswer} answer */
-function show(answer) {
+function describe(answer) {
   const past = span(answer.window_seconds);
   const cut = answer.sessions > answer.latest.length ? `, the newest ${number(answer.latest.length)} of them here` : "";
-  say(answer.sessions ? `${counted(answer.sessions, "active session")} in the last ${past}${cut}.` : `No active session in the last ${past}.`);
+  if (answer.sessions) return `${counted(answer.sessions, "active session")} in the last ${past}${cut}.`;
+  if (!answer.active || !answer.last_event_at) return `Not seen in the last ${past}.`;
+  const ago = age(Date.parse(answer.as_of) - Date.parse(answer.last_event_at));
+  return `Active without a session: the last event ${ago} ago carried no session id.`;
+}
+
+/** @param {UserAnswer} answer */
+function show(answer) {
+  say(describe(answer));
+  const typed = answer.user_id.trim();
+  if (!answer.sessions && !answer.active && typed !== answer.user_id && typed) {
+    const summary = /** @type {Element} */ (byId("found").querySelector(".summary"));
+    summary.append(" The id has a blank at an end. ", element("a", { href: userLink(typed) }, "Look up without it"));
+  }
   const list = /** @type {HTMLElement} */ (byId("found").querySelector(".visits"));
   const now = Date.parse(answer.as_of);
   reconcile(list, answer.latest, (session) => session.session_id,
     (session) => {
-      const name = userText(shorten(session.session_id, 60));
+      const name = userText(visible(session.session_id));
       name.title = session.session_id;
       return element("li", {}, name, element("span", { class: "definition" }));
     },

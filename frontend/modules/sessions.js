@@ -1,13 +1,13 @@
-/** Active sessions per user: how many users have how many, and who has most. */
+/** Users by active sessions, and how many users have how many. */
 
 import { userLink } from "./address.js";
-import { byId, element, setNumber, setText, table } from "./dom.js";
-import { counted, decimal, number, span } from "./format.js";
+import { byId, element, setText, table } from "./dom.js";
+import { counted, figure, number, span, visible } from "./format.js";
 import { ranking, showEmpty } from "./ranking.js";
 
 /** @typedef {import("./api.js").Metrics} Metrics */
 
-const PARTS = /** @type {const} */ ([["one", "1 session"], ["two", "2 sessions"], ["three_or_more", "3 or more"]]);
+const PARTS = /** @type {const} */ ([["one", "with 1 session"], ["two", "with 2"], ["three_or_more", "with 3 or more"]]);
 
 /** @returns {(metrics: Metrics) => void} */
 export function sessions() {
@@ -16,13 +16,13 @@ export function sessions() {
   /** @type {import("./api.js").UserSessions[]} */
   let users = [];
   const showTable = table(byId("people-table"), "Active sessions per user", ["User", "Sessions"], () =>
-    users.map((user) => [user.user_id, number(user.sessions)]));
+    users.map((user) => [visible(user.user_id), number(user.sessions)]));
   return ({ active_sessions: active }) => {
     users = active.users;
     showSpread(active.spread);
     show(users.map((user) => ({ name: user.user_id, count: user.sessions, href: userLink(user.user_id) })));
     const past = span(active.window_seconds);
-    setText(byId("people-definition"), `Distinct sessions of each user with events in the last ${past}.`);
+    setText(byId("people-definition"), `Users with the most distinct sessions in the last ${past}.`);
     showEmpty("people-empty", users.length === 0, `No sessions in the last ${past}.`);
     showTable();
   };
@@ -33,20 +33,17 @@ function spread(host) {
   const parts = PARTS.map(([name, words]) => ({
     name,
     segment: element("span", { class: `segment ${name}` }),
-    count: element("dd", { class: "number" }, element("span", { class: "skeleton" }, "00")),
-    share: element("dd", { class: "definition" }, "\u00a0"),
+    text: element("li", { class: name }, element("span", { class: "skeleton" }, "00 users")),
     words,
   }));
   host.replaceChildren(
     element("div", { class: "stack", "aria-hidden": "true" }, ...parts.map((part) => part.segment)),
-    element("dl", { class: "legend" }, ...parts.map((part) =>
-      element("div", { class: part.name }, element("dt", {}, part.words), part.count, part.share))));
+    element("ul", { class: "legend" }, ...parts.map((part) => part.text)));
   return (counts) => {
     const all = counts.one + counts.two + counts.three_or_more;
-    for (const { name, segment, count, share } of parts) {
+    for (const { name, segment, text, words } of parts) {
       segment.style.flexGrow = String(all ? counts[name] / all : 0);
-      setNumber(count, counts[name]);
-      setText(share, all ? `${counts[name] === 1 ? "user" : "users"}, ${decimal((100 * counts[name]) / all)} %` : "users");
+      setText(text, `${figure(counts[name])} ${counts[name] === 1 ? "user" : "users"} ${words}`);
     }
   };
 }

@@ -7,14 +7,20 @@ import { currentKey } from "./key.js";
  * @typedef {{user_id: string, sessions: number}} UserSessions
  * @typedef {{one: number, two: number, three_or_more: number}} Spread
  * @typedef {{window_seconds: number, total: number, types: number, by_type: Record<string, number>, late: number, rejected: number}} EventCounts
+ * @typedef {{as_of: string, active_users: number, page_views: number, active_sessions: number, pages: Record<string, number>}} Earlier
  * @typedef {{as_of: string, active_users: {window_seconds: number, count: number},
  *   page_views: {window_seconds: number, total: number, pages: number, top: PageCount[]},
  *   active_sessions: {window_seconds: number, total: number, spread: Spread, users: UserSessions[]},
- *   events: EventCounts}} Metrics
- * @typedef {{as_of: string, active_users: {count: number}, page_views: {total: number},
- *   active_sessions: {total: number}, events: {by_type: Record<string, number>}}} Snapshot
+ *   events: EventCounts,
+ *   carts?: {window_seconds: number, open: number, carts: number, purchases: number},
+ *   arrivals?: {window_seconds: number, count: number, last_at: string | null},
+ *   comparison?: {previous: Earlier | null, yesterday: Earlier | null}}} Metrics
+ * @typedef {{as_of: string, active_users: {count: number}, active_sessions: {total: number}}} Snapshot
+ * @typedef {{minute: string, events: number, page_views: number, complete: boolean}} Minute
  * @typedef {{rejected_at: string, code: string, pointer: string, detail: string, event: string | null, count: number}} Rejection
- * @typedef {{as_of: string, window_seconds: number, user_id: string, sessions: number,
+ * @typedef {{received_at: string, occurred_at: string, late: boolean, user_id: string, event_type: string,
+ *   page_url: string, session_id?: string, event_id?: string}} StoredEvent
+ * @typedef {{as_of: string, window_seconds: number, user_id: string, sessions: number, active?: boolean, last_event_at?: string | null,
  *   latest: {session_id: string, last_event_at: string, events: number}[]}} UserAnswer
  */
 
@@ -67,14 +73,26 @@ async function problem(answer) {
   return new Unanswered("server", `The server has a problem (${answer.status}${detail && `: ${detail}`})`, wait);
 }
 
+/** @param {string} path @param {Record<string, string | number>} query */
+const address = (path, query) => `${path}?${Object.entries(query).map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&")}`;
+
 /** @returns {Promise<Metrics>} */
 export const metrics = () => get("/v1/metrics");
 
-/** @returns {Promise<{snapshots: Snapshot[]}>} */
-export const history = () => get("/v1/metrics/history?minutes=60");
+/** The last hour, oldest first; the newest is the running minute. @returns {Promise<Minute[]>} */
+export const perMinute = async () => (await get("/v1/metrics/per-minute?minutes=60")).minutes;
 
-/** @returns {Promise<{rejections: Rejection[]}>} */
-export const rejections = () => get("/v1/rejections?limit=10");
+/** Stored snapshots, oldest first: all of the last half hour, or what came `after`. @param {string} [after] @returns {Promise<Snapshot[]>} */
+export const history = async (after) => (await get(address("/v1/metrics/history", after ? { minutes: 30, after } : { minutes: 30 }))).snapshots;
+
+/** @param {number} limit @returns {Promise<Metrics["page_views"]>} */
+export const pageViews = async (limit) => (await get(address("/v1/metrics/page-views", { limit }))).page_views;
+
+/** Newest first. @returns {Promise<Rejection[]>} */
+export const rejections = async () => (await get("/v1/rejections?limit=50")).rejections;
+
+/** The newest stored events. @param {{limit: number, user?: string}} query @returns {Promise<StoredEvent[]>} */
+export const events = async ({ limit, user }) => (await get(address("/v1/events", user ? { limit, user_id: user } : { limit }))).events;
 
 /** @param {string} user @returns {Promise<UserAnswer>} */
-export const sessionsOf = (user) => get(`/v1/metrics/active-sessions/${encodeURIComponent(user)}`);
+export const sessionsOf = (user) => get(address("/v1/metrics/active-sessions", { user_id: user }));

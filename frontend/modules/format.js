@@ -31,28 +31,32 @@ export const counted = (count, one, many = `${one}s`) => `${number(count)} ${cou
 /** A window's length: `5 minutes`. @param {number} seconds */
 export const span = (seconds) => (seconds % 60 ? counted(seconds, "second") : counted(seconds / 60, "minute"));
 
-/** How long ago, in words a person would use. @param {number} milliseconds */
+/** How long, in words a person would use: `3 s`, `4 min`, `2 hours`. @param {number} milliseconds */
 export function age(milliseconds) {
   const seconds = Math.max(0, Math.round(milliseconds / 1000));
-  if (seconds < 90) return counted(seconds, "second");
-  if (seconds < 5400) return counted(Math.round(seconds / 60), "minute");
+  if (seconds < 90) return `${number(seconds)} s`;
+  if (seconds < 5400) return `${number(Math.round(seconds / 60))} min`;
   if (seconds < 129_600) return counted(Math.round(seconds / 3600), "hour");
   return counted(Math.round(seconds / 86_400), "day");
 }
 
-/** Sent text with what would mislead the eye spelled out: nothing but blanks, and marks that turn text round. @param {string} text */
-export function visible(text) {
-  if (!text.trim()) return JSON.stringify(text);
-  return text.replace(/[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, (mark) => `\\u${mark.charCodeAt(0).toString(16)}`);
+/** What a row must not hide: marks that turn text round, what has no shape of its own, blanks at an end or in a row. */
+const UNSEEN = /[\p{Default_Ignorable_Code_Point}\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u2800]|(?! )\p{Zs}|^ +| +$| {2,}/gu;
+
+/** Sent text with everything spelled out that would mislead the eye: `a b` stays, ` b` is `\u{20}b`. @param {string} text */
+export const visible = (text) => text.replace(UNSEEN, (found) =>
+  Array.from(found, (mark) => `\\u{${/** @type {number} */ (mark.codePointAt(0)).toString(16)}}`).join(""));
+
+/** A rate a person can picture: `20 events/s`, `12 events/min`. @param {number} count @param {number} seconds */
+export function rate(count, seconds) {
+  const perSecond = count / seconds;
+  if (perSecond >= 10) return `${number(Math.round(perSecond))} events/s`;
+  if (perSecond >= 1) return `${decimal(perSecond)} events/s`;
+  return `${decimal((60 * count) / seconds)} events/min`;
 }
 
-/** The start and the end of a text too long for its place. @param {string} text @param {number} [limit] */
-export function shorten(text, limit = 80) {
-  const characters = Array.from(visible(text));
-  if (characters.length <= limit) return characters.join("");
-  const tail = Math.floor(limit / 3);
-  return `${characters.slice(0, limit - tail - 1).join("")}…${characters.slice(-tail).join("")}`;
-}
+/** A part of a whole. @param {number} part @param {number} all */
+export const percent = (part, all) => `${decimal((100 * part) / all)} %`;
 
 /** The reader's time zone. */
 export const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";

@@ -1,9 +1,9 @@
 /** A list of named counts as bars; rows keep their place calmly and slide when they change it. */
 
 import { byId, element, keepingFocus, reconcile, setAttribute, setNumber, setText, userText } from "./dom.js";
-import { shorten } from "./format.js";
+import { visible } from "./format.js";
 
-/** @typedef {{name: string, count: number, href?: string}} Row */
+/** `change` is what `shortChangeOf` says. @typedef {{name: string, count: number, href?: string, share?: string, change?: {seen: string, heard: string}}} Row */
 
 /**
  * @param {HTMLElement} list
@@ -23,20 +23,24 @@ export function ranking(list, heading, unit, places) {
 
 /** @param {Row} row */
 function create({ name, href }) {
-  const text = userText(shorten(name));
-  const label = href ? element("a", { class: "label", href }, text) : element("span", { class: "label" }, text);
+  const label = element(href ? "a" : "span", href ? { class: "label", href } : { class: "label" }, userText(visible(name)));
   label.title = name;
-  const count = element("span", { class: "count" }, element("span", { "aria-hidden": "true" }), element("span", { class: "unseen" }));
-  return element("li", {}, element("span", { class: "bar" }), label, count);
+  const beside = (/** @type {string} */ what) => element("span", { class: what }, element("span", { "aria-hidden": "true" }), element("span", { class: "unseen" }));
+  return element("li", {}, element("span", { class: "bar" }), label, beside("change"), beside("share"), beside("count"));
 }
 
 /** @param {HTMLElement} node @param {Row} row @param {number} most @param {(count: number) => string} unit */
-function show(node, { count, href }, most, unit) {
+function show(node, { count, href, share = "", change = { seen: "", heard: "" } }, most, unit) {
   node.style.setProperty("--share", String(count / most));
-  const [seen, heard] = /** @type {NodeListOf<HTMLElement>} */ (node.querySelectorAll(".count > span"));
-  setNumber(seen, count);
-  setText(heard, unit(count));
-  if (href) setAttribute(/** @type {Element} */ (node.querySelector("a")), "href", href);
+  const [, label, ...beside] = /** @type {HTMLElement[]} */ ([...node.children]);
+  if (href) setAttribute(label, "href", href);
+  const [changed, shared, counted] = /** @type {[HTMLElement, HTMLElement][]} */ (beside.map((it) => [...it.children]));
+  setText(changed[0], change.seen);
+  setText(changed[1], change.heard);
+  setText(shared[0], share);
+  setText(shared[1], share && `${share} of all`);
+  setNumber(counted[0], count);
+  setText(counted[1], unit(count));
 }
 
 /** Say why a list is empty, or nothing. @param {string} id @param {boolean} empty @param {string} words */

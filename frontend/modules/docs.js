@@ -1,10 +1,12 @@
-/** `/openapi.json` as a page to read: the operations, then the schemas they name. */
+/** `/openapi.json` as a page to read: the operations, the problems they answer, the schemas they name. */
 
 import { byId, element } from "./dom.js";
+import { sample, startHere, trackerTag } from "./start.js";
 
 /**
  * @typedef {Record<string, any>} Schema
  * @typedef {{summary?: string, description?: string, parameters?: Schema[], requestBody?: Schema, responses: Record<string, Schema>}} Operation
+ * @typedef {{tag: string, status: number, title: string, what_to_do: string}} Problem
  */
 
 /** @param {string} text */
@@ -43,6 +45,14 @@ function bodies(content = {}) {
     [i ? "; " : "", element("code", {}, type), ...(schema ? [": ", ...words(schema)] : [])]);
 }
 
+/** The examples of a body, each to be copied. @param {string} name whose @param {Record<string, Schema>} [content] */
+function examples(name, content = {}) {
+  return Object.entries(content).flatMap(([type, { example, examples: named = {} }]) => {
+    const all = [...(example === undefined ? [] : [example]), ...Object.values(/** @type {Record<string, Schema>} */ (named)).map((it) => it.value)];
+    return all.map((it) => sample(typeof it === "string" ? it : JSON.stringify(it, null, 2), `example of ${name} as ${type}`));
+  });
+}
+
 /** @param {string} path @param {string} method @param {Operation} operation */
 function operationCard(path, method, operation) {
   const name = `${method.toUpperCase()} ${path}`;
@@ -52,16 +62,26 @@ function operationCard(path, method, operation) {
   ];
   if (operation.description) parts.push(element("p", { class: "definition" }, operation.description));
   if (operation.parameters) {
-    parts.push(element("h3", {}, "Parameters"), grid(["Name", "In", "Value"],
-      operation.parameters.map((it) => [[element("code", {}, it.name)], [it.in], words(it.schema)]), `Parameters of ${name}`));
+    parts.push(element("h3", {}, "Parameters"), grid(["Name", "In", "Value", "Meaning"],
+      operation.parameters.map((it) => [[element("code", {}, it.name)], [it.in], words(it.schema), [it.description ?? it.schema.description ?? ""]]), `Parameters of ${name}`));
   }
   if (operation.requestBody) {
     parts.push(element("h3", {}, "Body"), element("p", {}, ...bodies(operation.requestBody.content)));
     if (operation.requestBody.description) parts.push(element("p", { class: "definition" }, operation.requestBody.description));
+    parts.push(...examples(`the body of ${name}`, operation.requestBody.content));
   }
   parts.push(element("h3", {}, "Answers"), grid(["Status", "Meaning", "Body"], Object.entries(operation.responses).map(([status, it]) =>
     [[status], [it.description ?? ""], bodies(it.content)]), `Answers of ${name}`));
+  for (const [status, it] of Object.entries(operation.responses)) parts.push(...examples(`answer ${status} of ${name}`, it.content));
   return element("section", { class: "card", "aria-labelledby": slug(name) }, ...parts);
+}
+
+/** Every `type` that an error can have, each at the anchor that the error names. @param {Problem[]} problems */
+function problemsCard(problems) {
+  const rows = problems.map((it) => element("div", { id: it.tag, class: "problem" },
+    element("h3", {}, `${it.status} `, element("code", {}, it.tag)), element("p", {}, `${it.title}. `, it.what_to_do)));
+  return element("section", { class: "card", "aria-labelledby": "problems" }, element("h2", { id: "problems" }, "Problem types"),
+    element("p", { class: "definition" }, "Every error is application/problem+json (RFC 9457); its type leads here."), ...rows);
 }
 
 /** @param {string} name @param {Schema} schema */
@@ -86,14 +106,24 @@ async function show() {
   const operations = Object.entries(/** @type {Record<string, Record<string, Operation>>} */ (api.paths)).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => /** @type {const} */ ([path, method, operation])));
   const schemas = Object.entries(/** @type {Record<string, Schema>} */ (api.components.schemas)).sort(([a], [b]) => (a < b ? -1 : 1));
+  /** @type {Problem[]} */
+  const problems = api["x-problems"] ?? [];
   byId("about").textContent = api.info.description;
-  byId("main").append(...operations.map((it) => operationCard(...it)), ...schemas.map(([name, it]) => schemaCard(name, it)));
+  byId("main").append(
+    ...operations.map((it) => operationCard(...it)),
+    ...(problems.length ? [problemsCard(problems)] : []),
+    ...schemas.map(([name, it]) => schemaCard(name, it)));
   byId("contents").append(
+    ...contents([["start", "Start here"], ["keys", "Keys"], ["tracker", "The tracker"], ["rate-limits", "Rate limits"]], "Guide"),
     ...contents(operations.map(([path, method]) => [slug(`${method} ${path}`), `${method.toUpperCase()} ${path}`]), "Operations"),
+    ...(problems.length ? contents(problems.map((it) => [it.tag, `${it.status} ${it.tag}`]), "Problem types") : []),
     ...contents(schemas.map(([name]) => [slug(name), name]), "Schemas"));
-  if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
+  // What the address names exists only now.
+  if (location.hash) location.replace(location.hash);
 }
 
+/** @type {HTMLElement} */ (byId("start").parentElement).append(...startHere(false));
+byId("tracker-tag").append(sample(trackerTag(false), "the tracker’s tag"));
 show().catch(() => {
   byId("about").textContent = "The description cannot be read at the moment. Reload the page to try again.";
 });

@@ -7,12 +7,20 @@ const QUIET = 60_000; // ms between two remarks about numbers
 const SHARE = 0.25; // of the count last spoken of,
 const USERS = 10; // and at least so many users: less is noise
 
-/** @param {string} text */
+let waiting = "";
+
+/** Say something; what comes at the same time is said together. @param {string} text */
 export function announce(text) {
   const region = byId("announcements");
   // The same words twice are a change to nobody: empty the region first.
   region.textContent = "";
-  setTimeout(() => { region.textContent = text; }, 50);
+  if (!waiting) {
+    setTimeout(() => {
+      region.textContent = waiting;
+      waiting = "";
+    }, 50);
+  }
+  waiting = waiting ? `${waiting} ${text}` : text;
 }
 
 /** @type {{users: number, rejected: number, at: number} | null} */
