@@ -39,13 +39,17 @@ def compare(
 def compare_user(document: Document, oracle: Oracle, limit: int) -> Differences:
     """Yield what is wrong with the sessions of one user, of which `limit` at most are listed."""
     at, user_id = milliseconds(document["as_of"]), document["user_id"]
-    yield from _window(f"{user_id}.window_seconds", document, OF_ONE_USER["sessions"].window)
+    window = OF_ONE_USER["sessions"].window
+    everybody = oracle.window(at - window, at, at)
+    own = Window(*([e for e in events if e.user_id == user_id] for events in everybody))
+    yield from _window(f"{user_id}.window_seconds", document, window)
     for name, metric in OF_ONE_USER.items():
-        if name in document:
-            everybody = oracle.window(at - metric.window, at, at)
-            own = Window(*([e for e in events if e.user_id == user_id] for events in everybody))
-            path, got = f"{user_id}.{name}", document[name]
-            yield from _compare(path, got, metric.within(own), metric.rows, limit)
+        bounds = metric.within(own)
+        yield from _compare(f"{user_id}.{name}", document[name], bounds, metric.rows, limit)
+    for row in document["latest"]:
+        session_id = row["session_id"]
+        numbers = [sum(e.session_id == session_id for e in events) for events in own]
+        yield from _number(f"{user_id}: events of {session_id}", row["events"], *numbers)
 
 
 def compare_minutes(document: Document, oracle: Oracle, minutes: int) -> Differences:

@@ -34,9 +34,11 @@ class Occurred:
 
     def within(self, window: Window) -> tuple[Count, Count]:
         """Return the least and the most that it can be over these events."""
-        least, most = self.count(window.certain), self.count(window.possible)
+        least = self.count(window.certain)
+        if window.certain == window.possible:
+            return least, least
         if self.grows:
-            return least, most
+            return least, self.count(window.possible)
         unclear = (Counter(window.possible) - Counter(window.certain)).total()
         return _plus(least, -unclear), _plus(least, unclear)
 
@@ -72,8 +74,12 @@ def _types(events: Events) -> Counter[str]:
     return Counter(event.event_type for event in events)
 
 
-def _sessions(events: Events, event_type: str | None = None) -> dict[tuple[str, str], int]:
-    """Return the sessions with any event, or any of that type, and when the last of it was."""
+def _sessions(events: Events) -> set[tuple[str, str]]:
+    return {(e.user_id, e.session_id) for e in events if e.session_id is not None}
+
+
+def _last(events: Events, event_type: str | None = None) -> dict[tuple[str, str], int]:
+    """Return when the last event, or the last of that type, of each session was."""
     last: dict[tuple[str, str], int] = {}
     for user_id, session_id, kind, _, at in events:
         if session_id is not None and event_type in {None, kind}:
@@ -93,14 +99,14 @@ def _spread(events: Events) -> Counter[str]:
 
 def _open_carts(events: Events) -> int:
     """Return the sessions that put something into the cart and have bought nothing since."""
-    bought = _sessions(events, "purchase")
-    filled = _sessions(events, "add_to_cart")
+    bought = _last(events, "purchase")
+    filled = _last(events, "add_to_cart")
     return sum(bought.get(session, -1) < last for session, last in filled.items())
 
 
 def _latest(events: Events) -> Counter[str]:
     """Return when the last event of each session was; for the events of one user."""
-    return Counter({session_id: at for (_, session_id), at in _sessions(events).items()})
+    return Counter({session_id: at for (_, session_id), at in _last(events).items()})
 
 
 def _plus(count: Count, number: int) -> Count:
@@ -123,8 +129,8 @@ METRICS: Final[Mapping[str, Occurred | Arrived]] = {
     "events.late": Arrived(15 * MINUTE, lambda request: request.late),
     "events.rejected": Arrived(15 * MINUTE, lambda request: request.rejected, SUMMED),
     "arrivals.count": Arrived(MINUTE, lambda request: request.accepted),
-    "carts.carts": Occurred(10 * MINUTE, lambda events: len(_sessions(events, "add_to_cart"))),
-    "carts.purchases": Occurred(10 * MINUTE, lambda events: len(_sessions(events, "purchase"))),
+    "carts.carts": Occurred(10 * MINUTE, lambda events: len(_last(events, "add_to_cart"))),
+    "carts.purchases": Occurred(10 * MINUTE, lambda events: len(_last(events, "purchase"))),
     "carts.open": Occurred(10 * MINUTE, _open_carts, grows=False),
 }
 OF_ONE_USER: Final[Mapping[str, Occurred]] = {  # of `active-sessions/{user_id}`

@@ -165,8 +165,9 @@ def answers(truth: list[Truth]) -> tuple[dict[str, Any], dict[str, Any], list[di
         )
     users = []
     for user_id in "abcz":
-        own = [e["occurred_at"] for e in stored if e["user_id"] == user_id]
-        active = [at for at in own if AT - timedelta(minutes=5) < at <= AT]
+        own = [e for e in stored if e["user_id"] == user_id]
+        seen = [e for e in own if AT - timedelta(minutes=5) < e["occurred_at"] <= AT]
+        active = [e["occurred_at"] for e in seen]
         latest = sorted(per_user.get(user_id, {}).items(), key=lambda row: row[0])
         latest.sort(key=lambda row: row[1], reverse=True)
         users.append(
@@ -178,7 +179,11 @@ def answers(truth: list[Truth]) -> tuple[dict[str, Any], dict[str, Any], list[di
                 "active": bool(active),
                 "last_event_at": max(active).isoformat() if active else None,
                 "latest": [
-                    {"session_id": session_id, "last_event_at": at.isoformat()}
+                    {
+                        "session_id": session_id,
+                        "last_event_at": at.isoformat(),
+                        "events": sum(e.get("session_id") == session_id for e in seen),
+                    }
                     for session_id, at in latest
                 ],
             }
@@ -284,6 +289,7 @@ VISITED = [
         ("a.active", False, "a.active is 0, should be 1"),
         ("c.last_event_at", None, "c.last_event_at is 0, should be"),
         ("a.latest.0.last_event_at", AT.isoformat(), "a.latest has ('1', "),
+        ("a.latest.2.events", 1, "a: events of 3 is 1, should be 2"),
         ("a.latest", [], "a.latest has 0 rows, should have 3"),
         ("z.sessions", 1, "z.sessions is 1, should be 0"),
     ],
