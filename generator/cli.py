@@ -22,7 +22,7 @@ from generator.verify.command import verify
 from generator.verify.ledger import Ledger
 from shared.schema import MAX_BATCH
 
-USERS_PER_RATE = 100  # people to come for each event a second, unless told otherwise
+USERS_PER_RATE = 300  # people to come for each event a second, unless told otherwise
 MAX_CONCURRENCY = 8  # requests under way at most
 START_PATIENCE = 60.0  # seconds in which the service must appear
 END_PATIENCE = 90.0  # seconds after --duration: more than the longest Retry-After that is obeyed
@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add = main_parser.add_argument
     add("--rate", type=_between(0.001, 100_000), default=20.0, help="events a second (20)")
-    add("--users", type=_between(1, 10**9, int), help="people who may come (100 times the rate)")
+    add("--users", type=_between(1, 10**9, int), help="people who may come (300 times the rate)")
     add("--seed", type=_between(0, 2**63, int), help="the same seed, the same shop (random)")
     add("--duration", type=_between(0.001, 10**9), default=math.inf, help="seconds (no end)")
     add("--batch", type=_between(1, MAX_BATCH, int), default=500, help="events a request (500)")

@@ -25,7 +25,7 @@ INTERVAL = 60  # seconds between invocations, as in the schedule
 SHOP_LASTS = 10  # intervals
 RESERVE = 2.0  # seconds of the time budget kept for the report
 MAX_RATE = 1000.0  # events a second; drawing those of ten minutes takes 7 s
-USERS = 2000
+USERS = 6000
 BATCH = 500
 
 

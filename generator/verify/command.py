@@ -18,7 +18,7 @@ MOST = 100  # rows to ask for: the most there may be
 MINUTES = 15  # of event time to ask for: those in which the service must have had no other clients
 NOBODY = "nobody who was ever here"
 SOME = 3  # users of each kind that are asked for by name
-SNAPSHOTS = 12  # of the history that are checked, evenly spread
+SNAPSHOTS = 6  # of the history that are checked, evenly spread
 PATIENCE = 30.0  # seconds in which the service must answer as of the end of the ledger
 
 NUMBERS = (  # that every answer about its subject has, stored ones too
@@ -30,6 +30,9 @@ NUMBERS = (  # that every answer about its subject has, stored ones too
     "events.late",
     "events.rejected",
     "arrivals.count",
+    "carts.open",
+    "carts.carts",
+    "carts.purchases",
 )
 
 Claim = tuple[str, Document, Callable[[Document, Oracle], Differences]]

@@ -53,7 +53,7 @@ class Window(NamedTuple):
 
 
 class Oracle:
-    """Knows all requests and events of `lines`, in about 350 bytes of memory an event."""
+    """Knows all requests and events of `lines`, in about 400 bytes of memory an event."""
 
     def __init__(self, lines: Iterable[Line]) -> None:
         self.requests: list[Request] = []

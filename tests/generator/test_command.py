@@ -20,7 +20,7 @@ async def test_a_run_sends_its_rate_for_its_duration_and_sums_up() -> None:
     assert got.status == 0, got.err
     assert len(server.stored) == 200
     first, second, third, *_, last = got.err.splitlines()
-    assert first == f"to {server.url}: 200 events/s of 20,000 people, seed 7"
+    assert first == f"to {server.url}: 200 events/s of 60,000 people, seed 7"
     assert second.startswith("sent 200 events in ")
     assert third == "accepted 200 (late 0), duplicate 0, rejected 0"
     assert last == "not delivered: 0"

@@ -20,7 +20,7 @@ ALL = {"duplicates": 0.1, "late": 0.1, "ahead": 0.05, "malformed": 0.05}
 Events = list[dict[str, Any]]
 
 
-def events_of(seed: int, number: int, users: int = 2000) -> Events:
+def events_of(seed: int, number: int, users: int = 6000) -> Events:
     shop = Shop(seed, users, BEGINS)
     return [shop.next_event(n / RATE) for n in range(number)]
 
