@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Final
 
 from pymongo.errors import PyMongoError
@@ -12,17 +13,19 @@ from shared.http.aws_lambda import task_handler
 from shared.metrics.current import RebuildingError
 from shared.metrics.snapshots import EVERY, due_at
 from shared.resources import Resources, loop_resources
+from shared.schema import format_instant
 
 _LOG: Final = logging.getLogger("footfall.rollup")
 
 Sleep = Callable[[float], Awaitable[None]]
 
 
-async def run(service: Resources) -> None:
-    """Bring the rollups up to date, and store the snapshot that is due."""
+async def run(service: Resources) -> datetime:
+    """Bring the rollups up to date and store the snapshot that is due; return `as_of`."""
     await service.clock_skew.check()
     await service.database.ensure_indexes()
-    await service.metrics.get()
+    as_of: datetime = (await service.metrics.get())["as_of"]
+    return as_of
 
 
 async def run_schedule(service: Resources, sleep: Sleep = asyncio.sleep) -> None:
@@ -41,10 +44,9 @@ async def run_schedule(service: Resources, sleep: Sleep = asyncio.sleep) -> None
         await sleep(max(0.0, wait.total_seconds()))
 
 
-async def scheduled(_event: object, _context: object) -> dict[str, bool]:
+async def scheduled(_event: object, _context: object) -> dict[str, str]:
     """Run once, as a scheduled cloud function."""
-    await run(loop_resources())
-    return {"done": True}
+    return {"as_of": format_instant(await run(loop_resources()))}
 
 
 handler = task_handler(scheduled)
