@@ -12,12 +12,12 @@ from typing import Final
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from shared import deadlines
 from shared.http.protocol import BoundedProtocol
 from shared.logs import log_config
 from shared.settings import Settings
 from shared.storage.processes import end_with_parent
 
-_GRACE: Final = 15  # seconds for requests in flight: longer than a write may take (10 s)
 # Seconds for an idle connection: longer than load balancers keep theirs (60 s), or they send a
 # request on one that is just being closed. Seen with 5 s in five minutes at 5000 events a second.
 _KEEP_ALIVE: Final = 75
@@ -37,7 +37,7 @@ def serve(settings: Settings, listener: socket, stop_first: Callable[[], None]) 
         access_log=False,  # a line a request costs more than storing an event
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE,
-        timeout_graceful_shutdown=_GRACE,
+        timeout_graceful_shutdown=deadlines.GRACE,
         log_config=log_config(settings.log_level),
     )
     if settings.workers == 1:

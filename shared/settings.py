@@ -13,7 +13,7 @@ from limits import RateLimitItem, parse_many
 _ON: Final = {"1", "true", "yes", "on"}
 _OFF: Final = {"0", "false", "no", "off", ""}
 _MAX_AMOUNT: Final = 1_000_000_000  # MongoDB counts exactly up to 2**53
-_MAX_WINDOW: Final = 86_400  # seconds
+_MAX_WINDOW: Final = 366 * 86_400  # seconds
 _LEVELS: Final = ("debug", "info", "warning", "error")
 
 
@@ -79,7 +79,7 @@ def _limit(value: str) -> RateLimitItem:
     except ValueError:
         raise ValueError("must be one limit, like 1000/second or 50000/minute") from None
     if not 1 <= limit.amount <= _MAX_AMOUNT or limit.get_expiry() > _MAX_WINDOW:
-        raise ValueError(f"must allow from 1 to {_MAX_AMOUNT} events in at most a day")
+        raise ValueError(f"must allow from 1 to {_MAX_AMOUNT} events in at most a year")
     return limit
 
 

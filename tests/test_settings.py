@@ -29,7 +29,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
         ("FOOTFALL_RATE_LIMIT", "0/second"),
         ("FOOTFALL_RATE_LIMIT", "10/second;5/minute"),
         ("FOOTFALL_RATE_LIMIT", f"{10**20}/second"),
-        ("FOOTFALL_RATE_LIMIT", "10/2 days"),
+        ("FOOTFALL_RATE_LIMIT", "10/2 years"),
         ("FOOTFALL_TOTAL_RATE_LIMIT", "10/fortnight"),
         ("FOOTFALL_TRUSTED_PROXIES", "proxy.example"),
         ("FOOTFALL_TRUSTED_PROXIES", "10.0.0.1/8"),

@@ -5,8 +5,8 @@ with `w: "majority", j: true`; each waits for the write that carries its events.
 is under way the next group gathers, so a lone request is never delayed to wait for company; one
 that is full does not wait either, so that MongoDB has work while the driver encodes.
 
-Every wait ends. A write is given up after 5 s and tried once more, and what has waited for
-`MAX_WAIT` when its turn comes is refused, so that each request has its answer within 15 s.
+Every wait ends. A write is given up in time and tried once more, and what has waited too long
+when its turn comes is refused, so that each request has its answer within `deadlines.LANDED`.
 """
 
 import asyncio
@@ -18,13 +18,13 @@ from typing import Final
 from bson import ObjectId
 from pymongo.errors import BulkWriteError, PyMongoError
 
+from shared import deadlines
 from shared.http.problems import OVERLOADED, STORAGE_UNAVAILABLE, Problem
 from shared.storage.database import Collection, Document, write_deadline
 from shared.telemetry import GROUPS, QUEUE
 
 MAX_WAITING_EVENTS: Final = 20_000
 MAX_WAITING_BYTES: Final = 32 * 1_048_576
-MAX_WAIT: Final = 5.0  # seconds in the queue
 _MAX_GROUP: Final = 1000  # events in one write: 36,000 a second, against 16,000 in writes of 100
 _MAX_WRITES: Final = 2  # at once: batches of 500 then pass 16 % faster than one after another
 _DUPLICATE_KEY: Final = 11000
@@ -98,7 +98,7 @@ class EventLog:
 
     def _refuse_stale(self) -> None:
         """Refuse what a slow MongoDB has kept waiting for too long."""
-        latest = self._seconds() - MAX_WAIT
+        latest = self._seconds() - deadlines.QUEUE
         fresh = next((n for n, a in enumerate(self._waiting) if a.since > latest), None)
         self._fail(self._take(fresh), Problem(OVERLOADED, "MongoDB is too slow for so much"))
 

@@ -6,8 +6,9 @@ from typing import Any, Final
 from pydantic import BaseModel, Field
 from pymongo import DESCENDING
 
+from shared import deadlines
 from shared.schema import Instant
-from shared.storage.database import MAX_READ_SECONDS, Database, Document, read_deadline
+from shared.storage.database import Database, Document, read_deadline
 
 _OURS: Final = {"_id", "receipt"}  # fields of the document that no client has sent
 
@@ -42,7 +43,7 @@ async def newest_events(
     hint = "received_at_ttl" if user_id is None else "user_id_occurred_at"
     async with read_deadline():
         found = (
-            await database.events.find(query, hint=hint, max_time_ms=MAX_READ_SECONDS * 1000)
+            await database.events.find(query, hint=hint, max_time_ms=deadlines.READ * 1000)
             .sort([("received_at", DESCENDING)])
             .limit(limit)
             .to_list(limit)

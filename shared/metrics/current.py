@@ -1,18 +1,19 @@
 """One tick for all who ask at the same time, in this process and in others."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
+from shared import deadlines, telemetry
 from shared.clock import MAX_SKEW, Clock
 from shared.metrics.engine.tick import Ticker
 from shared.metrics.registry import METRICS, SHAPE, Metrics
 from shared.metrics.snapshots import due_at, store_snapshot
 from shared.storage.database import (
-    MAX_READ_SECONDS,
     Database,
     Document,
     read_deadline,
@@ -21,7 +22,6 @@ from shared.storage.database import (
 from shared.storage.leases import Lease
 
 FRESH_FOR: Final = timedelta(seconds=1)
-_TERM: Final = timedelta(seconds=3)  # for so long nobody ticks after a holder was killed
 _POLL: Final = 0.02  # seconds
 
 _Result = TypeVar("_Result")
@@ -40,7 +40,7 @@ class CurrentMetrics:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._lease = Lease(database.leases, "tick", _TERM, clock)
+        self._lease = Lease(database.leases, "tick", timedelta(seconds=deadlines.LEASE), clock)
         self._ticker = Ticker(database, METRICS)
         self._latest: Document | None = None
         self._refreshing: asyncio.Task[None] | None = None
@@ -54,7 +54,7 @@ class CurrentMetrics:
         """
         asked_at = self._clock()
         try:
-            async with asyncio.timeout(MAX_READ_SECONDS):
+            async with asyncio.timeout(deadlines.READ):
                 while not (self._latest and self._is_fresh(self._latest, asked_at)):
                     if self._refreshing is None:
                         self._refreshing = asyncio.create_task(self._refresh(asked_at))
@@ -99,7 +99,13 @@ class CurrentMetrics:
                 await work()
 
     async def _tick(self) -> None:
-        document = await self._ticker.tick(self._clock(), self._tell)
+        started = time.perf_counter()
+        try:
+            document = await self._ticker.tick(self._clock(), self._tell)
+        except Exception:
+            telemetry.tick_failed()
+            raise
+        telemetry.tick_finished(time.perf_counter() - started, self._progress[1])
         if not await self._lease.keep():
             return  # another process has moved the rollups on: what we read may be neither's
         self._latest = document

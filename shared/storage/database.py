@@ -25,6 +25,7 @@ from pymongo.errors import (
 )
 from pymongo.read_concern import ReadConcern
 
+from shared import deadlines
 from shared.storage.pool_telemetry import PoolTelemetry
 
 Document = dict[str, Any]
@@ -38,7 +39,6 @@ _Result = TypeVar("_Result")
 SNAPSHOT_RETENTION: Final = 172_800  # seconds: history reaches back a day, kept twice that
 REJECTION_RETENTION: Final = 86_400
 
-MAX_READ_SECONDS: Final = 15
 _INDEX_OPTIONS_CONFLICT: Final = 85
 
 _TZ_AWARE: Final[CodecOptions[Document]] = CodecOptions(tz_aware=True)
@@ -52,7 +52,7 @@ def connect(uri: str) -> Client:
         appname="footfall",
         serverSelectionTimeoutMS=2000,
         connectTimeoutMS=2000,
-        socketTimeoutMS=20_000,  # frees the thread of an operation that was given up
+        socketTimeoutMS=deadlines.SOCKET * 1000,
         maxPoolSize=20,
         event_listeners=[PoolTelemetry()],
         tz_aware=True,
@@ -80,12 +80,12 @@ async def connected(uri: str) -> AsyncIterator[Client]:
 
 def write_deadline() -> AbstractAsyncContextManager[None]:
     """Give up a write that takes longer than 5 s, wherever it hangs."""
-    return _deadline(5)
+    return _deadline(deadlines.WRITE)
 
 
 def read_deadline() -> AbstractAsyncContextManager[None]:
     """Give up a read that takes longer than 15 s, wherever it hangs."""
-    return _deadline(MAX_READ_SECONDS)
+    return _deadline(deadlines.READ)
 
 
 @asynccontextmanager
@@ -119,7 +119,7 @@ async def all_of(
     collection: Collection, pipeline: list[Document], hint: Document | None = None
 ) -> list[Document]:
     """Run an aggregation pipeline and return its documents."""
-    options: dict[str, Any] = {"allowDiskUse": True, "maxTimeMS": MAX_READ_SECONDS * 1000}
+    options: dict[str, Any] = {"allowDiskUse": True, "maxTimeMS": deadlines.READ * 1000}
     if hint:
         options["hint"] = hint
     with _legible_failure():

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.metrics import current
+from shared import deadlines
 from shared.metrics.current import CurrentMetrics, RebuildingError
 from shared.metrics.engine import last_seen, steps
 from shared.metrics.engine.steps import STEP
@@ -105,7 +105,6 @@ async def test_after_an_hour_without_ticks_only_the_window_is_made(database: Dat
 async def test_who_waits_too_long_is_told_how_far_the_rebuild_is(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(current, "MAX_READ_SECONDS", 0.2)
     clock = FakeClock()
     metrics = CurrentMetrics(database, clock)
     hold = asyncio.Event()
@@ -117,7 +116,7 @@ async def test_who_waits_too_long_is_told_how_far_the_rebuild_is(
         return await make(step, until)
 
     monkeypatch.setattr(metrics._ticker._steps, "make_head", make_slowly)
-    monkeypatch.setattr(current, "MAX_READ_SECONDS", 3)
+    monkeypatch.setattr(deadlines, "READ", 3)
     with pytest.raises(RebuildingError, match=r"1\d\d of 180 steps"):
         await metrics.get()
     hold.set()

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from shared import deadlines
 from shared.metrics.engine.source import EPOCH, Pipeline, Source, fingerprint
 from shared.schema import PAGE_VIEW
 from shared.storage.database import (
-    MAX_READ_SECONDS,
     Database,
     Document,
     all_of,
@@ -196,7 +196,7 @@ class Steps:
             return await self._events.count_documents(
                 {"received_at": {"$gt": since, "$lte": until}},
                 hint="received_at_ttl",
-                maxTimeMS=MAX_READ_SECONDS * 1000,
+                maxTimeMS=deadlines.READ * 1000,
             )
 
     async def missed(self, heads: Sequence[Head]) -> dict[datetime, int]:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
+from shared import deadlines
 from shared.clock import MAX_SKEW
 from shared.metrics.engine.source import Found, Metric, Rollup, Source
 from shared.metrics.engine.steps import COLLECTION, STEP, Head, Steps, step_of
@@ -15,11 +16,9 @@ from shared.windows import VIEWS
 
 _LOG: Final = logging.getLogger("footfall.metrics")
 
-# An append is answered within 15 s of its arrival (`event_log`): an event lands by then, or was
-# never acknowledged. The steps of the last 20 s are verified at each tick.
-VERIFIED: Final = timedelta(seconds=20)
-# Of the older ones so many events' worth, in turn, for 3 ms of mongod: that goes round a window in
-# 9 ticks at 100 events a second, in 90 at 1,000.
+# The steps of the last 20 s are verified at each tick; of the older ones so many events' worth, in
+# turn, for 3 ms of mongod: round a window in 9 ticks at 100 events a second, in 90 at 1,000.
+VERIFIED: Final = timedelta(seconds=deadlines.VERIFIED)
 AUDITED: Final = 10_000
 
 _AT_ONCE: Final = 4  # steps made side by side, where many are missing

@@ -1,0 +1,24 @@
+"""How long things may take, in seconds, and what follows for whoever waits for them."""
+
+from typing import Final
+
+from shared.clock import MAX_SKEW
+
+WRITE: Final = 5.0  # a write that hangs is given up, and tried once more
+QUEUE: Final = 5.0  # events wait so long for their write to begin, or are refused
+READ: Final = 15  # a read, and a request for metrics, is given up
+SOCKET: Final = 20  # frees the thread of an operation that was given up
+
+# An event lands so long after its arrival, or was never acknowledged.
+LANDED: Final = QUEUE + 2 * WRITE
+# So old may a step be that each tick verifies: within it an event may land after its step was made.
+VERIFIED: Final = 20
+# For so long nobody else ticks when a process was killed in a tick; renewed three times meanwhile.
+LEASE: Final = 3
+# Requests in flight have so long to end when the service is stopped.
+GRACE: Final = 15
+
+assert LANDED + MAX_SKEW.total_seconds() < VERIFIED
+assert LANDED <= GRACE
+assert READ < SOCKET
+assert LEASE < READ
