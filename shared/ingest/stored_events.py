@@ -40,10 +40,9 @@ async def newest_events(
 ) -> StoredEvents:
     """Read the newest events by arrival, of one user or of all."""
     query = {} if user_id is None else {"user_id": {"$eq": user_id}}
-    hint = "received_at_ttl" if user_id is None else "user_id_occurred_at"
     async with read_deadline():
         found = (
-            await database.events.find(query, hint=hint, max_time_ms=deadlines.READ * 1000)
+            await database.events.find(query, max_time_ms=deadlines.READ * 1000)
             .sort([("received_at", DESCENDING)])
             .limit(limit)
             .to_list(limit)

@@ -23,7 +23,10 @@ HELD_AT_MOST = MAX_READING // (MAX_BODY - UNCOUNTED - 1) + 1  # bodies that fit 
 def service(mongodb_uri: str) -> Iterator[tuple[str, psutil.Process]]:
     before = set(psutil.Process().children())
     with running_service(
-        FOOTFALL_MONGODB_URI=mongodb_uri, FOOTFALL_DATABASE="test_slow_clients"
+        FOOTFALL_MONGODB_URI=mongodb_uri,
+        FOOTFALL_DATABASE="test_slow_clients",
+        FOOTFALL_RATE_LIMIT="1000000/second",  # all of the crowd has one address
+        FOOTFALL_TOTAL_RATE_LIMIT="1000000/second",
     ) as url:
         [process] = set(psutil.Process().children()) - before
         yield url, process

@@ -195,7 +195,6 @@ class Steps:
         async with read_deadline():
             return await self._events.count_documents(
                 {"received_at": {"$gt": since, "$lte": until}},
-                hint="received_at_ttl",
                 maxTimeMS=deadlines.READ * 1000,
             )
 
