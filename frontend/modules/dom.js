@@ -129,7 +129,7 @@ export function keepingFocus(list, change, heading) {
  * @param {() => string[][]} rows the first cell of a row names it
  */
 export function table(details, caption, heads, rows) {
-  const body = element("tbody");
+  const body = /** @type {HTMLTableSectionElement} */ (element("tbody"));
   const head = element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)));
   const scroller = element("div", { class: "scroller", tabindex: "0", role: "group", "aria-label": caption },
     element("table", {}, element("caption", {}, caption), element("thead", {}, head), body));

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { byId, element, reconcile, setAttribute, setText, userText } from "./dom.js";
-import { age, counted, time, visible } from "./format.js";
+import { age, time, visible } from "./format.js";
 import { showEmpty } from "./ranking.js";
 import { Refresher } from "./refresher.js";
 

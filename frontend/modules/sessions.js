@@ -42,6 +42,7 @@ function spread(host) {
   return (counts) => {
     const all = counts.one + counts.two + counts.three_or_more;
     for (const { name, segment, text, words } of parts) {
+      segment.hidden = counts[name] === 0;
       segment.style.flexGrow = String(all ? counts[name] / all : 0);
       setText(text, `${figure(counts[name])} ${counts[name] === 1 ? "user" : "users"} ${words}`);
     }

@@ -46,7 +46,10 @@ def main() -> None:
     address = f"http://127.0.0.1:{port}/"
     with tempfile.TemporaryDirectory() as data:
         settings = {"FOOTFALL_PORT": str(port), "FOOTFALL_DATA_DIR": data}
-        with subprocess.Popen(["make", "run"], cwd=ROOT, env=os.environ | settings) as process:
+        environment = os.environ | settings
+        with subprocess.Popen(
+            ["make", "run"], cwd=ROOT, env=environment, start_new_session=True
+        ) as process:
             try:
                 wait_until_ready(address.rstrip("/"), process)
                 print(f"waiting {AFTER} s", file=sys.stderr)
@@ -57,7 +60,7 @@ def main() -> None:
                 else:
                     raise SystemExit("make run ended early")
             finally:
-                process.send_signal(signal.SIGINT)
+                os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
 
 
 if __name__ == "__main__":
