@@ -13,7 +13,7 @@ from shared.http.aws_lambda import http_handler
 from shared.http.problems import INVALID_EVENTS, Problem
 from shared.http.request_context import header
 from shared.http.responses import json_answer
-from shared.ingest.body import UNREAD, parse_body, read_body
+from shared.ingest.body import UNREAD, decompress, parse_body, read_body
 from shared.ingest.stored_events import newest_events
 from shared.ingest.validation import Sorted, sort_in_turns
 from shared.resources import loop_resources, reading, resources_of
@@ -27,9 +27,11 @@ async def post_events(request: Request) -> Response:
     client = service.keys.identify(request, Scope.WRITE)
     await service.clock_skew.check()
     service.rate_limits.admit(client)
-    size = UNREAD
+    size = 0
     try:
-        body = await read_body(request, service.read_budget, service.turns)
+        body = await read_body(request, service.read_budget)
+        size = UNREAD
+        body = await decompress(body, request, service.turns)
         size = len(body)
         values = batch_of(parse_body(body, header(request.scope, b"content-type")))
         headers = await service.rate_limits.charge(client, len(values))

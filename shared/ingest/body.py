@@ -67,9 +67,9 @@ class ReadBudget:
         self._left += size
 
 
-async def read_body(request: Request, budget: ReadBudget, turns: Turns) -> bytes:
-    """Read and decompress the body; a 400, 408, 413, 415 or 503 problem says why it cannot be."""
-    coding = header(request.scope, b"content-encoding").strip().lower()
+async def read_body(request: Request, budget: ReadBudget) -> bytes:
+    """Read the body as it was sent; a 400, 408, 413, 415 or 503 problem says why it cannot be."""
+    coding = _coding(request)
     if coding not in {"identity", "gzip", "x-gzip", ""}:
         raise Problem(
             CONTENT_CODING,
@@ -81,17 +81,23 @@ async def read_body(request: Request, budget: ReadBudget, turns: Turns) -> bytes
         raise _too_large()
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            body = await _read(request, budget)
+            return await _read(request, budget)
     except TimeoutError:
         raise Problem(SLOW_BODY, f"The body did not arrive within {BODY_SECONDS:.0f} s") from None
     except ClientDisconnect:
         raise Problem(INCOMPLETE_BODY, "The connection closed before the body's end") from None
-    if "gzip" in coding:
+
+
+async def decompress(body: bytes, request: Request, turns: Turns) -> bytes:
+    """Decompress the body where it is compressed; a 400 or 413 problem says why it cannot be."""
+    compressed = "gzip" in _coding(request)
+    if compressed or len(body) > UNCOUNTED:
         await turns.next()
-        return _gunzip(body)
-    if len(body) > UNCOUNTED:
-        await turns.next()
-    return body
+    return _gunzip(body) if compressed else body
+
+
+def _coding(request: Request) -> str:
+    return header(request.scope, b"content-encoding").strip().lower()
 
 
 async def _read(request: Request, budget: ReadBudget) -> bytes:

