@@ -1,11 +1,16 @@
 # The service and the generator: one image, two commands. Stage one installs the locked packages
 # into a virtual environment; only that folder and the code reach the image.
-FROM python:3.12-slim-bookworm AS packages
+FROM python:3.12.13-slim-bookworm AS packages
+WORKDIR /build
 COPY requirements.txt .
 RUN python -m venv --without-pip /venv \
     && pip --python /venv install --no-cache-dir --require-hashes -r requirements.txt
 
-FROM python:3.12-slim-bookworm
+FROM python:3.12.13-slim-bookworm
+LABEL org.opencontainers.image.title="Footfall" \
+      org.opencontainers.image.description="Real-time analytics for an e-commerce platform" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.licenses="MIT"
 WORKDIR /app
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 COPY --from=packages /venv /venv

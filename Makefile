@@ -4,7 +4,7 @@ LOCK := $(PYTHON) -m uv --quiet pip compile --universal --python-version 3.11 --
 	--no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run generate test test-pymongo test-compose lint bench package lock
+.PHONY: help run generate test test-pymongo chaos test-compose lint bench package lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
@@ -25,16 +25,26 @@ test-pymongo: ## what reads and writes MongoDB, on PyMongo's own asyncio client 
 	@scripts/setup dev
 	FOOTFALL_TEST_DRIVER=pymongo $(PYTHON) -m pytest tests/storage tests/ingest tests/metrics tests/functions $(ARGS)
 
+chaos: ## the long half of the reliability tests: kills, freezes, full disks; prints a table
+	@scripts/setup dev
+	@exec $(PYTHON) -m tests.reliability $(ARGS)
+
 test-compose: ## docker compose up, tried for real; needs a Docker daemon
 	@scripts/setup dev
 	$(PYTHON) -m pytest tests/deploy/compose_up.py $(ARGS)
 
-lint: ## ruff and mypy
+lint: ## style, types, who imports what, dependencies, dead code, security, spelling, Dockerfile
 	@scripts/setup dev
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	cd scripts && ../$(PYTHON) -m mypy --config-file ../pyproject.toml --cache-dir ../.mypy_cache .
+	.venv/bin/lint-imports
+	$(PYTHON) -m deptry .
+	! $(PYTHON) -m vulture | grep -vE "unused (variable|attribute)"
+	$(PYTHON) -m bandit --quiet --configfile pyproject.toml --recursive functions shared generator
+	.venv/bin/codespell
+	.venv/bin/hadolint Dockerfile
 
 bench: ## measure throughput and latency on this machine
 	@scripts/setup dev

@@ -48,12 +48,13 @@ async def _why_not_ready(service: Resources) -> str | None:
 
 
 async def get_telemetry(request: Request) -> Response:
-    """Answer with the Prometheus text, within 6 s whatever MongoDB does."""
+    """Answer with the Prometheus text, within about 3 s whatever MongoDB does."""
     service = resources_of(request)
     service.keys.identify(request, Scope.READ)
-    is_ready = await _why_not_ready(service) is None
-    tick, event = await _last_known(service.database)
-    read_from_mongodb(ready=is_ready, tick=tick, event=event)
+    reason, (tick, event) = await asyncio.gather(
+        _why_not_ready(service), _last_known(service.database)
+    )
+    read_from_mongodb(ready=reason is None, tick=tick, event=event)
     body, media_type = exposition(service.clock())
     return Response(body, headers=_NO_STORE, media_type=media_type)
 
