@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from shared.api import OPERATIONS
+from shared.api import OPERATIONS, TAGS
 from shared.http import openapi
 from shared.http.application import application
 from shared.http.aws_lambda import http_handler
@@ -155,7 +155,7 @@ def _tracker() -> Asset:
 
 @cache
 def _description() -> Asset:
-    return Asset(json.dumps(openapi.document(OPERATIONS)).encode(), MEDIA_TYPES[".json"])
+    return Asset(json.dumps(openapi.document(OPERATIONS, TAGS)).encode(), MEDIA_TYPES[".json"])
 
 
 def _send(

@@ -8,7 +8,7 @@ from typing import Final
 
 from starlette.applications import Starlette
 
-from functions import dashboard, health, ingest, metrics, rollup
+from functions import dashboard, health, ingest, metrics, rollup, segment
 from shared.http.application import application
 from shared.resources import Resources, loop_resources
 
@@ -31,5 +31,5 @@ async def schedules(app: Starlette) -> AsyncIterator[None]:
         await service.close()
 
 
-routes = [*ingest.routes, *metrics.routes, *dashboard.routes, *health.routes]
+routes = [*ingest.routes, *segment.routes, *metrics.routes, *dashboard.routes, *health.routes]
 app = application(routes, loop_resources, lifespan=schedules)

@@ -1,11 +1,13 @@
 """One table of the API's operations, from which its description is made."""
 
-from typing import Final
+import json
+from typing import Any, Final
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
+from shared import VERSION
 from shared.http.auth import Scope
-from shared.http.openapi import Operation
+from shared.http.openapi import Body, Operation, example_of, ref
 from shared.http.parameters import InstantGiven, Parameter, UserId, WholeNumber
 from shared.http.problems import (
     BAD_ENCODING,
@@ -29,7 +31,9 @@ from shared.http.problems import (
     TOO_MANY_READS,
     UNAUTHENTICATED,
 )
+from shared.ingest.body import JSON, LINES, NDJSON
 from shared.ingest.rejections import Rejections
+from shared.ingest.segment import COUNTED, IGNORED
 from shared.ingest.stored_events import StoredEvents
 from shared.metrics.active_sessions import ACTIVE_SESSIONS
 from shared.metrics.engine.source import MAX_LISTED, Metric
@@ -37,7 +41,7 @@ from shared.metrics.one_user import UserSessionsAnswer
 from shared.metrics.per_minute import PerMinute
 from shared.metrics.registry import ANSWERS, METRICS, Metrics
 from shared.metrics.snapshots import History
-from shared.schema import Receipt
+from shared.schema import MAX_BATCH, Event, Receipt, SegmentReceipt
 
 _GUARD: Final = (UNAUTHENTICATED, FORBIDDEN)
 _READING: Final = (
@@ -50,18 +54,26 @@ _READING: Final = (
 )
 
 
-STORED: Final = WholeNumber("limit", default=50, high=200)
-REJECTED: Final = WholeNumber("limit", default=50, high=500)
-MINUTES: Final = WholeNumber("minutes", default=60, high=1440)
-PER_MINUTE: Final = WholeNumber("minutes", default=30, high=60)
-AFTER: Final = InstantGiven("after")
-BY_USER: Final = UserId("user_id")
+TAGS: Final = {
+    "events": "Send events, and see which arrived and which were refused.",
+    "metrics": "Read the rolling metrics, their minutes and their history.",
+    "pages": "The dashboard, this description, and the script for a shop's pages.",
+    "operation": "For the platform that runs the service.",
+}
+
+STORED: Final = WholeNumber("limit", "at most so many events", default=50, high=200)
+REJECTED: Final = WholeNumber("limit", "at most so many entries", default=50, high=500)
+MINUTES: Final = WholeNumber("minutes", "how far back", default=60, high=1440)
+PER_MINUTE: Final = WholeNumber("minutes", "how many minutes", default=30, high=60)
+AFTER: Final = InstantGiven("after", "only snapshots later than this")
+BY_USER: Final = UserId("user_id", "of this user alone")
 
 
 def rows_of(metric: Metric) -> WholeNumber:
     """Return the parameter that says how many rows of a metric's ranking are wanted."""
     assert metric.ranking  # noqa: S101 - who asks has looked
-    return WholeNumber("limit", default=metric.ranking.shown, high=MAX_LISTED)
+    meaning = f"at most so many rows of {metric.ranking.field}"
+    return WholeNumber("limit", meaning, default=metric.ranking.shown, high=MAX_LISTED)
 
 
 def _parameters_of(metric: Metric) -> tuple[Parameter, ...]:
@@ -69,89 +81,218 @@ def _parameters_of(metric: Metric) -> tuple[Parameter, ...]:
     return (*limit, BY_USER) if metric is ACTIVE_SESSIONS else limit
 
 
-def _reading(path: str, summary: str, answer: type[BaseModel], *parameters: Parameter) -> Operation:
-    has_parameters = parameters or "{" in path
-    failures = (*((INVALID_PARAMETER,) if has_parameters else ()), *_READING)
+_SENDING: Final = (
+    BAD_JSON,
+    BAD_ENCODING,
+    INCOMPLETE_BODY,
+    *_GUARD,
+    SLOW_BODY,
+    TOO_LARGE,
+    MEDIA_TYPE,
+    CONTENT_CODING,
+    INVALID_EVENTS,
+    RATE_LIMITED,
+    BATCH_EXCEEDS_LIMIT,
+    INTERNAL,
+    OVERLOADED,
+    STORAGE_UNAVAILABLE,
+    CLOCK_SKEW,
+)
+_LIMITS: Final = "At most 1 MiB after decompression; Content-Encoding may be gzip."
+
+
+def _array(items: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": items, "minItems": 1, "maxItems": MAX_BATCH}
+
+
+def _events_body() -> Body:
+    whole = example_of(Event)
+    least = {name: whole[name] for name in sorted(Event.__required_keys__)}
+    lines = "".join(json.dumps(it) + "\n" for it in (least, whole))
+    in_lines = {
+        "schema": {"type": "string", "description": "one event a line"},
+        "examples": {"lines": {"summary": "Two events", "value": lines}},
+    }
+    in_json = {
+        "schema": {"oneOf": [ref("Event"), _array(ref("Event"))]},
+        "examples": {
+            "one": {"summary": "One event with all that it may have", "value": whole},
+            "batch": {"summary": "Two events, one with what it must have", "value": [least, whole]},
+        },
+    }
+    others = ", ".join(it for it in LINES if it != NDJSON)
+    return Body(
+        f"{_LIMITS} One event a line may also be called {others}.",
+        {JSON: in_json, NDJSON: in_lines},
+    )
+
+
+def _segment_body() -> Body:
+    call = {
+        "type": "object",
+        "description": "A call as Segment's SDKs send it",
+        "required": ["type"],
+        "properties": {
+            "type": {"enum": [*COUNTED, *IGNORED], "description": "track and page are stored"},
+        },
+        "additionalProperties": True,
+    }
+    sent = example_of(Event)
+    page = {
+        "type": "page",
+        "messageId": sent["event_id"],
+        "userId": sent["user_id"],
+        "timestamp": sent["timestamp"],
+        "context": {"page": {"path": sent["page_url"]}, "sessionId": sent["session_id"]},
+    }
+    order = page | {"type": "track", "messageId": "order-1017", "event": "Order Completed"}
+    order["properties"] = {"order_id": "1017", "total": 129.95}
+    example = {"batch": [page, order, {"type": "identify", "userId": sent["user_id"]}]}
+    schema = {
+        "type": "object",
+        "required": ["batch"],
+        "properties": {"batch": _array(call)},
+        "additionalProperties": True,
+    }
+    examples = {"batch": {"summary": "A view, an order, and what is ignored", "value": example}}
+    return Body(_LIMITS, {JSON: {"schema": schema, "examples": examples}})
+
+
+def _segment(name: str, path: str) -> Operation:
     return Operation(
+        name,
+        "POST",
+        path,
+        "events",
+        "Send track and page calls as Segment's SDKs do; other calls are acknowledged and ignored",
+        SegmentReceipt,
+        Scope.WRITE,
+        body=_segment_body(),
+        failures=_SENDING,
+    )
+
+
+def _reading(
+    name: str, path: str, summary: str, answer: type[BaseModel], *parameters: Parameter
+) -> Operation:
+    return Operation(
+        name,
         "GET",
         path,
+        "metrics" if path.startswith("/v1/metrics") else "events",
         summary,
         answer,
         Scope.READ,
         parameters=parameters,
         cached=True,
-        failures=failures,
+        failures=(*((INVALID_PARAMETER,) if parameters else ()), *_READING),
     )
+
+
+def _file(name: str, path: str, summary: str, media_type: str, example: object = None) -> Operation:
+    return Operation(name, "GET", path, "pages", summary, media_type, cached=True, example=example)
+
+
+class Health(BaseModel):
+    """That all is well; otherwise the answer is a problem."""
+
+    status: str = Field(description="up: the process is; ready: it can serve", examples=["ready"])
 
 
 OPERATIONS: Final = (
     Operation(
+        "send_events",
         "POST",
         "/v1/events",
+        "events",
         "Send one event, an array of them, or one a line",
         Receipt,
         Scope.WRITE,
         status=202,
-        takes_events=True,
-        failures=(
-            BAD_JSON,
-            BAD_ENCODING,
-            INCOMPLETE_BODY,
-            *_GUARD,
-            SLOW_BODY,
-            TOO_LARGE,
-            MEDIA_TYPE,
-            CLOCK_SKEW,
-            CONTENT_CODING,
-            INVALID_EVENTS,
-            RATE_LIMITED,
-            BATCH_EXCEEDS_LIMIT,
-            INTERNAL,
-            OVERLOADED,
-            STORAGE_UNAVAILABLE,
-            CLOCK_SKEW,
-        ),
+        body=_events_body(),
+        failures=_SENDING,
     ),
-    _reading("/v1/events", "The newest stored events, newest first", StoredEvents, STORED, BY_USER),
-    _reading("/v1/metrics", "Everything the dashboard needs, in one document", Metrics),
+    _segment("send_segment_batch", "/v1/segment/batch"),
+    _segment("send_segment_sdk_batch", "/v1/segment/v1/batch"),
+    _reading(
+        "list_events",
+        "/v1/events",
+        "The newest stored events, newest first",
+        StoredEvents,
+        STORED,
+        BY_USER,
+    ),
+    _reading(
+        "list_rejections",
+        "/v1/rejections",
+        "The newest refused events, with their reasons",
+        Rejections,
+        REJECTED,
+    ),
+    _reading(
+        "get_metrics", "/v1/metrics", "Everything the dashboard needs, in one document", Metrics
+    ),
     *(
-        _reading(metric.path, metric.summary, ANSWERS[metric.name], *_parameters_of(metric))
+        _reading(
+            f"get_{metric.name}",
+            metric.path,
+            metric.summary,
+            ANSWERS[metric.name],
+            *_parameters_of(metric),
+        )
         for metric in METRICS
     ),
     _reading(
+        "get_user_sessions",
         "/v1/metrics/active-sessions/{user_id}",
         "The active sessions of one user; an unknown user has none",
         UserSessionsAnswer,
+        BY_USER,
     ),
     _reading(
+        "get_per_minute",
         "/v1/metrics/per-minute",
         "Events and page views by whole minute of event time, oldest first",
         PerMinute,
         PER_MINUTE,
     ),
     _reading(
+        "get_history",
         "/v1/metrics/history",
         "Stored snapshots of the metrics, oldest first",
         History,
         MINUTES,
         AFTER,
     ),
-    _reading(
-        "/v1/rejections", "The newest refused events, with their reasons", Rejections, REJECTED
+    _file("get_dashboard", "/", "The dashboard", "text/html"),
+    _file("get_docs", "/docs", "This description, to read", "text/html"),
+    _file(
+        "get_openapi",
+        "/openapi.json",
+        "This description",
+        JSON,
+        {"openapi": "3.1.0", "info": {"title": "Footfall", "version": VERSION}, "paths": {}},
     ),
-    Operation("GET", "/", "The dashboard", "text/html", cached=True),
-    Operation("GET", "/docs", "This description, to read", "text/html", cached=True),
-    Operation("GET", "/openapi.json", "This description", "application/json", cached=True),
+    _file("get_tracker", "/tracker.js", "The script for a shop's pages", "text/javascript"),
+    Operation("get_livez", "GET", "/livez", "operation", "The process is up", Health),
     Operation(
-        "GET", "/tracker.js", "The script for a shop's pages", "text/javascript", cached=True
-    ),
-    Operation("GET", "/livez", "The process is up", "application/json"),
-    Operation(
+        "get_readyz",
         "GET",
         "/readyz",
+        "operation",
         "MongoDB answers and the indexes exist",
-        "application/json",
+        Health,
         failures=(NOT_READY,),
     ),
-    Operation("GET", "/metrics", "Prometheus text", "text/plain", Scope.READ, failures=_GUARD),
+    Operation(
+        "get_telemetry",
+        "GET",
+        "/metrics",
+        "operation",
+        "Prometheus text",
+        "text/plain",
+        Scope.READ,
+        failures=_GUARD,
+        example='footfall_events_total{outcome="accepted"} 1188.0\n',
+    ),
 )

@@ -6,7 +6,7 @@ made from them.
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Final, NotRequired
+from typing import Annotated, Any, Final, NotRequired
 
 from pydantic import (
     AfterValidator,
@@ -101,17 +101,24 @@ Timestamp = Annotated[
     datetime,
     PlainValidator(_parse_instant),
     WithJsonSchema({"type": "string", "format": "date-time"}),
-    Field(description="an ISO 8601 / RFC 3339 string with an offset or Z"),
+    Field(
+        description="an ISO 8601 / RFC 3339 string with an offset or Z",
+        examples=["2026-11-22T14:29:58.250Z"],
+    ),
 ]
 Identifier = Annotated[
     str,
     StringConstraints(min_length=1, max_length=128, pattern=_NO_CONTROL),
-    Field(description="a string of 1 to 128 characters, no control characters"),
+    Field(
+        description="a string of 1 to 128 characters, no control characters", examples=["usr_789"]
+    ),
 ]
 EventType = Annotated[
     str,
     StringConstraints(min_length=1, max_length=64, pattern=_EVENT_TYPE),
-    Field(description="a string of 1 to 64 characters of A-Z a-z 0-9 _ . : -"),
+    Field(
+        description="a string of 1 to 64 characters of A-Z a-z 0-9 _ . : -", examples=[PAGE_VIEW]
+    ),
 ]
 PageUrl = Annotated[
     str,
@@ -120,13 +127,17 @@ PageUrl = Annotated[
     Field(
         description="a string of 1 to 2048 characters, no control characters: a path that starts "
         "with / or an absolute http(s) URL",
+        examples=["/products/electronics"],
         json_schema_extra={"pattern": _PAGE_DESCRIBED},
     ),
 ]
 EventId = Annotated[
     str,
     StringConstraints(min_length=1, max_length=128),
-    Field(description="a string of 1 to 128 characters; makes a retry safe"),
+    Field(
+        description="a string of 1 to 128 characters; makes a retry safe",
+        examples=["018f3c2e-7a1b-7c3d-9e4f-5a6b7c8d9e0f"],
+    ),
 ]
 PropertyKey = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_PROPERTY_KEY)]
 PropertyValue = Annotated[
@@ -143,6 +154,15 @@ PropertyValue = Annotated[
         }
     ),
 ]
+
+
+def _name_pattern(described: dict[str, Any]) -> None:
+    """Say the same without `patternProperties`, which makers of clients do not know."""
+    [(pattern, value)] = described.pop("patternProperties").items()
+    described["propertyNames"]["pattern"] = pattern
+    described["additionalProperties"] = value
+
+
 Properties = Annotated[
     dict[PropertyKey, PropertyValue],
     Field(
@@ -150,7 +170,8 @@ Properties = Annotated[
         description="a flat object of at most 20 strings, numbers, booleans or nulls; keys of 1 to "
         "64 characters without a leading $, a dot or control characters; strings up to 512 "
         "characters",
-        json_schema_extra={"additionalProperties": False},  # beside keys of that pattern
+        examples=[{"category": "electronics", "price": 129.95}],
+        json_schema_extra=_name_pattern,
     ),
 ]
 
@@ -166,7 +187,7 @@ class Event(TypedDict):
     user_id: Identifier
     event_type: EventType
     page_url: PageUrl
-    session_id: NotRequired[Identifier]
+    session_id: NotRequired[Annotated[Identifier, Field(examples=["sess_456"])]]
     event_id: NotRequired[EventId]
     properties: NotRequired[Properties]
 
@@ -174,25 +195,53 @@ class Event(TypedDict):
 Instant = Annotated[
     datetime,
     PlainSerializer(format_instant, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
     Field(description="UTC, to the millisecond", examples=["2026-11-22T14:30:00.123Z"]),
+]
+AsOf = Annotated[Instant, Field(description="the instant that the answer is exact at, UTC")]
+WindowSeconds = Annotated[
+    int, Field(description="the window's length in seconds; it ends at as_of", examples=[300])
 ]
 
 
 class FieldError(BaseModel):
     """What is wrong with one field of one event, or with one parameter of a request."""
 
-    index: int | None = Field(description="the event's place in the batch, from 0")
-    pointer: str = Field(description="JSON Pointer (RFC 6901) to the field within the event")
-    code: str
-    detail: str
+    index: int | None = Field(
+        description="the event's place in the batch, from 0; null: a parameter is wrong",
+        examples=[4],
+    )
+    pointer: str = Field(
+        description="JSON Pointer (RFC 6901) to the field within the event, or the parameter",
+        examples=["/user_id"],
+    )
+    code: str = Field(description="the reason, for programs", examples=["missing"])
+    detail: str = Field(
+        description="the reason, for people",
+        examples=[
+            "user_id is required: a string of 1 to 128 characters, no control characters",
+        ],
+    )
 
 
 class Receipt(BaseModel):
     """What became of the events of one request."""
 
     received_at: Instant = Field(description="the server's clock when it took the request")
-    accepted: int = Field(description="stored durably by this request")
-    duplicate: int = Field(description="already stored under the same event_id")
-    late: int = Field(description="the part of accepted that is older than every window")
-    rejected: int
-    errors: list[FieldError]
+    accepted: int = Field(description="stored durably by this request", examples=[3])
+    duplicate: int = Field(description="already stored under the same event_id", examples=[1])
+    late: int = Field(
+        description="the part of accepted that is older than every window", examples=[1]
+    )
+    rejected: int = Field(description="refused, each for a reason in errors", examples=[1])
+    errors: list[FieldError] = Field(description="why events were refused, in the order sent")
+
+
+class SegmentReceipt(Receipt):
+    """What became of the calls of one request; errors name fields of the events made of them."""
+
+    success: bool = Field(description="true: every other answer is a problem", examples=[True])
+    ignored: int = Field(
+        description="calls that are neither track nor page: acknowledged, and not stored",
+        examples=[2],
+    )

@@ -1,5 +1,6 @@
 """Who may write and who may read."""
 
+import base64
 import hashlib
 from enum import StrEnum
 from functools import lru_cache
@@ -57,7 +58,17 @@ def _presented_key(request: Request) -> str:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return token.strip()
+    if scheme.lower() == "basic":  # the key as user name, as Segment's SDKs and `curl -u` send it
+        return _user_name(token.strip())
     return request.headers.get("X-API-Key", "").strip()
+
+
+def _user_name(credentials: str) -> str:
+    try:
+        text = base64.b64decode(credentials, validate=True).decode()
+    except ValueError:  # neither base64 nor UTF-8
+        return "?"
+    return text.partition(":")[0]
 
 
 def _digest(key: str) -> str:

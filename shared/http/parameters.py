@@ -17,11 +17,15 @@ _Value = TypeVar("_Value")
 
 
 class Parameter(Protocol):
-    """A query parameter: its name, and its schema for the API's description."""
+    """A parameter: its name, and its meaning and schema for the API's description."""
 
     @property
     def name(self) -> str:
-        """Return the name in the query."""
+        """Return the name in the query or the path."""
+
+    @property
+    def meaning(self) -> str:
+        """Return what it is for."""
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -33,6 +37,7 @@ class WholeNumber:
     """A whole number in the query, from `low` to `high`."""
 
     name: str
+    meaning: str
     default: int
     high: int
     low: int = 1
@@ -64,11 +69,12 @@ class InstantGiven:
     """A date and time with an offset, or nothing."""
 
     name: str
+    meaning: str
 
     @property
     def schema(self) -> dict[str, Any]:
         """Return the format."""
-        return _TIMESTAMP.json_schema()
+        return _TIMESTAMP.json_schema() | {"examples": ["2026-11-22T14:30:00.123Z"]}
 
     def of(self, request: Request) -> datetime | None:
         """Read it, or raise a 422 problem that names it."""
@@ -82,6 +88,7 @@ class UserId:
     """The id of a user, in the query or in the path."""
 
     name: str
+    meaning: str
 
     @property
     def schema(self) -> dict[str, Any]:

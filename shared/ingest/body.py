@@ -35,7 +35,10 @@ MAX_LINES: Final = 2 * MAX_BATCH  # of NDJSON, blank ones too
 
 JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
-_LINES: Final = {NDJSON, "application/ndjson", "application/jsonl", "application/x-jsonlines"}
+LINES: Final = (
+    NDJSON,
+    *(f"application/{it}" for it in ("ndjson", "jsonl", "jsonlines", "x-jsonlines")),
+)
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,7 @@ def parse_body(body: bytes, content_type: str) -> object:
     """Parse a JSON or NDJSON body; the latter gives a list, with `NotJson` for a broken line."""
     media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
     charset = next((p[8:].strip('"') for p in parameters if p.startswith("charset=")), "utf-8")
-    if (media_type != JSON and media_type not in _LINES) or charset not in {
+    if (media_type != JSON and media_type not in LINES) or charset not in {
         "utf-8",
         "utf8",
         "us-ascii",
@@ -156,7 +159,7 @@ def parse_body(body: bytes, content_type: str) -> object:
         )
     if body.count(b"[") + body.count(b"{") > MAX_BRACKETS:
         raise Problem(TOO_LARGE, f"A body may hold {MAX_BRACKETS} brackets: send less at once")
-    if media_type in _LINES:
+    if media_type in LINES:
         return _parse_lines(body)
     try:
         return from_json(body, allow_inf_nan=False)

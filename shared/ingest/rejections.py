@@ -18,7 +18,7 @@ from pymongo.errors import PyMongoError
 
 from shared.clock import Clock
 from shared.ingest.validation import Refusal
-from shared.schema import Instant
+from shared.schema import AsOf, Instant
 from shared.storage.database import Collection, Database, Document, read_deadline, write_deadline
 
 BURST: Final = 2000
@@ -33,20 +33,26 @@ class Rejection(BaseModel):
     `event` is what was sent, as JSON text, cut short when long.
     """
 
-    rejected_at: Instant
+    rejected_at: Instant = Field(description="when the newest in the row was refused")
     first_rejected_at: Instant = Field(description="of the oldest in the row")
-    code: str
-    pointer: str
-    detail: str
-    event: str | None
-    count: int = Field(description="how many were refused in the row")
+    code: str = Field(description="the reason, for programs", examples=["missing"])
+    pointer: str = Field(description="JSON Pointer to the field", examples=["/user_id"])
+    detail: str = Field(
+        description="the reason, for people",
+        examples=["user_id is required: a string of 1 to 128 characters, no control characters"],
+    )
+    event: str | None = Field(
+        description="what was sent, cut short when long; null: no copy was kept",
+        examples=['{"event_type":"page_view","page_url":"/"}'],
+    )
+    count: int = Field(description="how many were refused in the row", examples=[3])
 
 
 class Rejections(BaseModel):
     """`GET /v1/rejections`: the newest refused events first."""
 
-    as_of: Instant
-    rejections: list[Rejection]
+    as_of: AsOf
+    rejections: list[Rejection] = Field(description="newest first")
 
 
 class RejectionLog:

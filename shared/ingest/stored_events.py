@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from pymongo import DESCENDING
 
 from shared import deadlines
-from shared.schema import Instant
+from shared.schema import AsOf, Instant
 from shared.storage.database import Database, Document, read_deadline
 
 _OURS: Final = {"_id", "receipt"}  # fields of the document that no client has sent
@@ -16,23 +16,29 @@ _OURS: Final = {"_id", "receipt"}  # fields of the document that no client has s
 class StoredEvent(BaseModel):
     """One event as it is stored: what the client sent, and what the service knows of it."""
 
-    received_at: Instant
+    received_at: Instant = Field(description="the server's clock when it was taken")
     occurred_at: Instant = Field(description="the earlier of timestamp and received_at")
-    late: bool = Field(description="older than every window when it arrived")
-    timestamp: Instant
-    user_id: str
-    event_type: str
-    page_url: str
-    session_id: str | None = None
-    event_id: str | None = None
-    properties: dict[str, Any] | None = None
+    late: bool = Field(description="older than every window when it arrived", examples=[False])
+    timestamp: Instant = Field(description="when it happened, as the client said")
+    user_id: str = Field(description="who did it", examples=["usr_789"])
+    event_type: str = Field(description="what was done", examples=["page_view"])
+    page_url: str = Field(description="on which page", examples=["/products/electronics"])
+    session_id: str | None = Field(
+        default=None, description="in which session", examples=["sess_456"]
+    )
+    event_id: str | None = Field(
+        default=None, description="the client's id of it", examples=["order-1017-page-3"]
+    )
+    properties: dict[str, Any] | None = Field(
+        default=None, description="what the client said besides", examples=[{"price": 129.95}]
+    )
 
 
 class StoredEvents(BaseModel):
     """`GET /v1/events`: the newest stored events first."""
 
-    as_of: Instant
-    events: list[StoredEvent]
+    as_of: AsOf
+    events: list[StoredEvent] = Field(description="newest arrival first")
 
 
 async def newest_events(

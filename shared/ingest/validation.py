@@ -59,18 +59,30 @@ class Sorted:
 
 
 async def sort_in_turns(
-    values: Sequence[object], received_at: datetime, new_id: Callable[[], object], turns: Turns
+    values: Sequence[object],
+    received_at: datetime,
+    new_id: Callable[[], object],
+    turns: Turns,
+    translate: Callable[[object], object] | None = None,
 ) -> Sorted:
-    """Sort a batch as `sort_events` does, without holding the event loop for long."""
+    """Sort a batch as `sort_events` does, without holding the event loop for long.
+
+    `translate` makes an event of a value that is spelled in another way.
+    """
+
+    def sort(part: Sequence[object], first: int = 0) -> Sorted:
+        events = map(translate, part) if translate else part
+        return sort_events(events, received_at, new_id, first)
+
     if len(values) <= _MANY:
-        return sort_events(values, received_at, new_id)
+        return sort(values)
     batch = Sorted()
     until = 0.0
     for start in range(0, len(values), _MANY):
         if perf_counter() > until:
             await turns.next()
             until = perf_counter() + SLICE
-        part = sort_events(values[start : start + _MANY], received_at, new_id, start)
+        part = sort(values[start : start + _MANY], start)
         batch.events += part.events
         batch.refusals += part.refusals
     return batch

@@ -2,40 +2,41 @@
 
 from typing import Final
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from shared.metrics.engine.source import MAX_LISTED, Found, Metric, Ranking, Read
 from shared.metrics.sessions import USERS
+from shared.schema import WindowSeconds
 from shared.windows import ACTIVE, seconds
 
 
 class SessionSpread(BaseModel):
     """How many users have one, two, and three or more active sessions."""
 
-    one: int
-    two: int
-    three_or_more: int
+    one: int = Field(description="users with one session", examples=[35])
+    two: int = Field(description="users with two sessions", examples=[5])
+    three_or_more: int = Field(description="users with three sessions or more", examples=[4])
 
 
 class ActiveSessionTotals(BaseModel):
     """`ActiveSessions` without its ranking."""
 
-    window_seconds: int
-    total: int
-    spread: SessionSpread
+    window_seconds: WindowSeconds
+    total: int = Field(description="distinct sessions of all users", examples=[57])
+    spread: SessionSpread = Field(description="users by how many sessions they have")
 
 
 class UserSessions(BaseModel):
     """How many sessions one user has."""
 
-    user_id: str
-    sessions: int
+    user_id: str = Field(description="whose sessions", examples=["usr_789"])
+    sessions: int = Field(description="the user's distinct sessions", examples=[3])
 
 
 class ActiveSessions(ActiveSessionTotals):
     """Distinct sessions per user in the window; `users` is most sessions first, ties by id."""
 
-    users: list[UserSessions]
+    users: list[UserSessions] = Field(description="most sessions first, ties by id")
 
 
 def _answer(found: Found) -> ActiveSessions:

@@ -2,18 +2,19 @@
 
 from typing import Final
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from shared.metrics.engine.source import Found, Metric, Read, number
 from shared.metrics.sessions import USERS
+from shared.schema import WindowSeconds
 from shared.windows import ACTIVE, seconds
 
 
 class ActiveUsers(BaseModel):
     """Distinct users with any event in the window."""
 
-    window_seconds: int
-    count: int
+    window_seconds: WindowSeconds
+    count: int = Field(description="distinct users", examples=[42])
 
 
 def _answer(found: Found) -> ActiveUsers:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from shared.metrics.engine.source import Found, Metric, Pipeline, Read, Source, number
 from shared.metrics.engine.steps import arrivals_of
-from shared.schema import Instant
+from shared.schema import Instant, WindowSeconds
 from shared.windows import seconds
 
 _WINDOW: Final = timedelta(minutes=1)
@@ -16,8 +16,8 @@ _WINDOW: Final = timedelta(minutes=1)
 class Arrivals(BaseModel):
     """Accepted events by arrival in the window."""
 
-    window_seconds: int
-    count: int
+    window_seconds: WindowSeconds = Field(examples=[60])
+    count: int = Field(description="events accepted in the window", examples=[1188])
     last_at: Instant | None = Field(description="when the newest arrived; null: none is stored")
 
 

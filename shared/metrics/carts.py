@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from shared.metrics.engine.last_seen import LastSeen
 from shared.metrics.engine.source import Found, Metric, Read, number
+from shared.schema import WindowSeconds
 from shared.windows import seconds
 
 _WINDOW: Final = timedelta(minutes=10)
@@ -15,10 +16,12 @@ _WINDOW: Final = timedelta(minutes=10)
 class Carts(BaseModel):
     """Distinct sessions in the window; an event without a session fills no cart."""
 
-    window_seconds: int
-    open: int = Field(description="with an add_to_cart, and no purchase at that time or later")
-    carts: int = Field(description="with an add_to_cart")
-    purchases: int = Field(description="with a purchase")
+    window_seconds: WindowSeconds = Field(examples=[600])
+    open: int = Field(
+        description="with an add_to_cart, and no purchase at that time or later", examples=[17]
+    )
+    carts: int = Field(description="with an add_to_cart", examples=[24])
+    purchases: int = Field(description="with a purchase", examples=[8])
 
 
 def _time_of(event_type: str) -> dict[str, Any]:

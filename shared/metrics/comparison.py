@@ -10,7 +10,7 @@ from shared.metrics.active_sessions import ActiveSessionTotals
 from shared.metrics.active_users import ActiveUsers
 from shared.metrics.engine.source import Found, Metric, Pipeline, Read, Source
 from shared.metrics.page_views import PageViews
-from shared.schema import Instant
+from shared.schema import AsOf, Instant
 
 
 class _Stored(BaseModel):
@@ -25,18 +25,23 @@ class _Stored(BaseModel):
 class Before(BaseModel):
     """The numbers of an earlier instant."""
 
-    as_of: Instant
-    active_users: int
-    page_views: int
-    active_sessions: int
-    pages: dict[str, int] = Field(description="views then, of pages that were ranked then")
+    as_of: AsOf = Field(examples=["2026-11-22T14:15:00.098Z"])
+    active_users: int = Field(description="distinct users then", examples=[40])
+    page_views: int = Field(description="page views then", examples=[1100])
+    active_sessions: int = Field(description="distinct sessions then", examples=[51])
+    pages: dict[str, int] = Field(
+        description="views then, of pages that were ranked then",
+        examples=[{"/products/electronics": 190}],
+    )
 
 
 class Comparison(BaseModel):
     """The same numbers earlier; null where no snapshot was stored near that time."""
 
     previous: Before | None = Field(description="15 minutes before, within 30 s")
-    yesterday: Before | None = Field(description="24 hours before, within 5 minutes")
+    yesterday: Before | None = Field(
+        description="24 hours before, within 5 minutes", examples=[None]
+    )
 
 
 def _snapshot(before: timedelta, tolerance: timedelta) -> Source:

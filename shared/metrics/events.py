@@ -16,6 +16,7 @@ from shared.metrics.engine.source import (
     within,
 )
 from shared.metrics.engine.steps import COUNTS
+from shared.schema import PAGE_VIEW, WindowSeconds
 from shared.windows import VIEWS, seconds
 
 
@@ -25,12 +26,17 @@ class EventCounts(BaseModel):
     `by_type` names the 100 most frequent types; `total` and `types` count them all.
     """
 
-    window_seconds: int
-    total: int
-    types: int = Field(description="distinct types")
-    by_type: dict[str, int]
-    late: int
-    rejected: int
+    window_seconds: WindowSeconds = Field(examples=[900])
+    total: int = Field(description="events of every type", examples=[1314])
+    types: int = Field(description="distinct types", examples=[2])
+    by_type: dict[str, int] = Field(
+        description="events of each of the 100 most frequent types, most first",
+        examples=[{PAGE_VIEW: 1234, "add_to_cart": 80}],
+    )
+    late: int = Field(
+        description="events that were older than every window when they arrived", examples=[2]
+    )
+    rejected: int = Field(description="events that were refused", examples=[1])
 
 
 def _late(at: datetime) -> Pipeline:

@@ -5,7 +5,7 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 
 from shared.metrics.engine.source import MAX_LISTED, Pipeline, number, within
-from shared.schema import Instant
+from shared.schema import AsOf, Instant, WindowSeconds
 from shared.storage.database import Database, all_of
 from shared.windows import ACTIVE, seconds
 
@@ -13,21 +13,23 @@ from shared.windows import ACTIVE, seconds
 class SessionActivity(BaseModel):
     """One active session of a user."""
 
-    session_id: str
-    last_event_at: Instant
-    events: int
+    session_id: str = Field(description="the session", examples=["sess_456"])
+    last_event_at: Instant = Field(description="event time of its newest event")
+    events: int = Field(description="its events in the window", examples=[12])
 
 
 class UserSessionsAnswer(BaseModel):
     """`GET /v1/metrics/active-sessions/{user_id}`; `latest` holds at most 100, newest first."""
 
-    as_of: Instant
-    window_seconds: int
-    user_id: str
-    active: bool = Field(description="whether the user was seen in the window, in a session or not")
+    as_of: AsOf
+    window_seconds: WindowSeconds
+    user_id: str = Field(description="the user that was asked for", examples=["usr_789"])
+    active: bool = Field(
+        description="whether the user was seen in the window, in a session or not", examples=[True]
+    )
     last_event_at: Instant | None = Field(description="of those in the window; null: none is")
-    sessions: int
-    latest: list[SessionActivity]
+    sessions: int = Field(description="the user's distinct sessions in the window", examples=[1])
+    latest: list[SessionActivity] = Field(description="at most 100 of them, newest first")
 
 
 async def sessions_of_user(database: Database, user_id: str, at: datetime) -> UserSessionsAnswer:

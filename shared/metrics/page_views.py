@@ -6,29 +6,31 @@ from pydantic import BaseModel, Field
 
 from shared.metrics.engine.source import MAX_LISTED, Found, Metric, Ranking, Read, number
 from shared.metrics.engine.steps import COUNTS
-from shared.schema import PAGE_VIEW
+from shared.schema import PAGE_VIEW, WindowSeconds
 from shared.windows import VIEWS, seconds
 
 
 class PageViewTotals(BaseModel):
     """`PageViews` without its ranking."""
 
-    window_seconds: int
-    total: int
-    pages: int = Field(description="distinct pages viewed")
+    window_seconds: WindowSeconds = Field(examples=[900])
+    total: int = Field(description="views of all pages", examples=[1234])
+    pages: int = Field(description="distinct pages viewed", examples=[87])
 
 
 class PageCount(BaseModel):
     """How often one page was viewed."""
 
-    page_url: str
-    views: int
+    page_url: str = Field(
+        description="the page, exactly as it was sent", examples=["/products/electronics"]
+    )
+    views: int = Field(description="how often it was viewed", examples=[210])
 
 
 class PageViews(PageViewTotals):
     """Views of pages in the window; `top` is most viewed first, ties by URL."""
 
-    top: list[PageCount]
+    top: list[PageCount] = Field(description="most viewed first, ties by URL")
 
 
 def _answer(found: Found) -> PageViews:

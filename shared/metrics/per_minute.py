@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from shared.metrics.current import CurrentMetrics
 from shared.metrics.engine import steps
 from shared.metrics.engine.source import Pipeline, number
-from shared.schema import Instant
+from shared.schema import AsOf, Instant
 from shared.storage.database import Database, all_of
 
 _MINUTE: Final = timedelta(minutes=1)
@@ -17,17 +17,17 @@ _MINUTE: Final = timedelta(minutes=1)
 class MinuteCount(BaseModel):
     """What happened in one minute."""
 
-    minute: Instant = Field(description="when it began")
-    events: int
-    page_views: int
-    complete: bool = Field(description="false: the minute is running")
+    minute: Instant = Field(description="when it began, UTC", examples=["2026-11-22T14:30:00.000Z"])
+    events: int = Field(description="events of every type", examples=[1203])
+    page_views: int = Field(description="page views among them", examples=[980])
+    complete: bool = Field(description="false: the minute is running", examples=[False])
 
 
 class PerMinute(BaseModel):
     """`GET /v1/metrics/per-minute`: whole minutes of event time, oldest first, each present."""
 
-    as_of: Instant
-    minutes: list[MinuteCount]
+    as_of: AsOf
+    minutes: list[MinuteCount] = Field(description="oldest first; the last is running")
 
 
 def _minutes(first: datetime) -> Pipeline:

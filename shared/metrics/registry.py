@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, Field, create_model
 from pymongo import IndexModel
 
 from shared.metrics.active_sessions import ACTIVE_SESSIONS
@@ -16,7 +16,7 @@ from shared.metrics.engine.source import Metric, fingerprint
 from shared.metrics.engine.tick import rollups_of
 from shared.metrics.events import EVENTS
 from shared.metrics.page_views import PAGE_VIEWS
-from shared.schema import Instant
+from shared.schema import AsOf
 from shared.storage.database import Document
 
 METRICS: Final[Sequence[Metric]] = (
@@ -31,24 +31,28 @@ METRICS: Final[Sequence[Metric]] = (
 
 
 def _model(name: str, doc: str, fields: Mapping[str, Any]) -> type[BaseModel]:
-    return create_model(name, __doc__=doc, as_of=(Instant, ...), **fields)
+    return create_model(name, __doc__=doc, as_of=(AsOf, ...), **fields)
 
 
 Metrics: Final = _model(
     "Metrics",
     "Everything the dashboard shows, at one instant.",
-    {metric.name: (metric.model, ...) for metric in METRICS},
+    {metric.name: (metric.model, Field(description=metric.summary)) for metric in METRICS},
 )
 Snapshot: Final = _model(
     "Snapshot",
     "The metrics as they were stored, without rankings; null what that release did not know.",
-    {metric.name: (metric.totals | None, None) for metric in METRICS if metric.totals},
+    {
+        metric.name: (metric.totals | None, Field(default=None, description=metric.summary))
+        for metric in METRICS
+        if metric.totals
+    },
 )
 ANSWERS: Final[Mapping[str, type[BaseModel]]] = {
     metric.name: _model(
         f"{metric.model.__name__}Answer",
         f"`GET {metric.path}`.",
-        {metric.name: (metric.model, ...)},
+        {metric.name: (metric.model, Field(description=metric.summary))},
     )
     for metric in METRICS
 }

@@ -3,12 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from pymongo.errors import DuplicateKeyError
 
 from shared.metrics.engine.source import Pipeline
 from shared.metrics.registry import METRICS, Snapshot
-from shared.schema import Instant
+from shared.schema import AsOf
 from shared.storage.database import Database, Document, all_of, write_deadline
 
 EVERY: Final = timedelta(seconds=10)
@@ -18,9 +18,9 @@ _MAX_POINTS: Final = 360  # an hour at full resolution; a longer history is thin
 class History(BaseModel):
     """`GET /v1/metrics/history`: stored snapshots, oldest first."""
 
-    as_of: Instant
-    minutes: int
-    snapshots: list[Snapshot]  # type: ignore[valid-type]
+    as_of: AsOf
+    minutes: int = Field(description="how far back was asked for", examples=[60])
+    snapshots: list[Snapshot] = Field(description="oldest first")  # type: ignore[valid-type]
 
 
 def due_at(now: datetime) -> datetime:

@@ -49,7 +49,7 @@ async def guarded(mongodb: Client) -> AsyncIterator[Service]:
 
 async def ask(service: Service, operation: Operation, headers: dict[str, str]) -> httpx.Response:
     path = operation.path.replace("{user_id}", "u")
-    body = {"json": service.event()} if operation.takes_events else {}
+    body = {"json": operation.body.example} if operation.body else {}
     encoded = {name: value.encode("latin-1") for name, value in headers.items()}
     return await service.client.request(operation.method, path, headers=encoded, **body)  # type: ignore[arg-type]
 
