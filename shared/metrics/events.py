@@ -5,6 +5,7 @@ from typing import Final
 
 from pydantic import BaseModel, Field
 
+from shared.metrics.engine.counts import COUNTS
 from shared.metrics.engine.source import (
     MAX_LISTED,
     Found,
@@ -15,7 +16,6 @@ from shared.metrics.engine.source import (
     number,
     within,
 )
-from shared.metrics.engine.steps import COUNTS
 from shared.schema import PAGE_VIEW, WindowSeconds
 from shared.windows import VIEWS, seconds
 

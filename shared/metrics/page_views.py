@@ -4,8 +4,8 @@ from typing import Final
 
 from pydantic import BaseModel, Field
 
+from shared.metrics.engine.counts import COUNTS
 from shared.metrics.engine.source import MAX_LISTED, Found, Metric, Ranking, Read, number
-from shared.metrics.engine.steps import COUNTS
 from shared.schema import PAGE_VIEW, WindowSeconds
 from shared.windows import VIEWS, seconds
 

@@ -1,4 +1,4 @@
-"""Events and page views by whole minute of event time, from the heads of the steps."""
+"""Events and page views by whole minute of event time, from the heads of the counts."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from pydantic import BaseModel, Field
 
 from shared.metrics.current import CurrentMetrics
-from shared.metrics.engine import steps
+from shared.metrics.engine import counts
 from shared.metrics.engine.source import Pipeline, number
 from shared.schema import AsOf, Instant
 from shared.storage.database import Database, all_of
@@ -33,7 +33,7 @@ class PerMinute(BaseModel):
 def _minutes(first: datetime) -> Pipeline:
     """Add up the minutes from `first` on, and see how many steps there are, and up to when."""
     return [
-        {"$match": {"_id": {"$gte": steps.step_of(first)}}},
+        {"$match": {"_id": {"$gte": counts.step_of(first)}}},
         {
             "$facet": {
                 "steps": [{"$group": {"_id": None, "n": {"$sum": 1}, "at": {"$max": "$until"}}}],
@@ -57,9 +57,9 @@ async def read_per_minute(database: Database, current: CurrentMetrics, minutes: 
     now: datetime = (await current.get())["as_of"]
     reach = minutes * _MINUTE
     first = _minute_of(now) - reach + _MINUTE
-    collection = database.collection(steps.COLLECTION)
+    collection = database.collection(counts.COLLECTION)
     [found] = await all_of(collection, _minutes(first))
-    if number(found["steps"], "n") < (now - steps.step_of(first)) / steps.STEP:
+    if number(found["steps"], "n") < (now - counts.step_of(first)) / counts.STEP:
         await current.rebuild(now - first)
         [found] = await all_of(collection, _minutes(first))
     at = found["steps"][0]["at"]

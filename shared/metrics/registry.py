@@ -11,7 +11,7 @@ from shared.metrics.active_users import ACTIVE_USERS
 from shared.metrics.arrivals import ARRIVALS
 from shared.metrics.carts import CARTS
 from shared.metrics.comparison import COMPARISON
-from shared.metrics.engine import steps
+from shared.metrics.engine import counts
 from shared.metrics.engine.source import Metric, fingerprint
 from shared.metrics.engine.tick import rollups_of
 from shared.metrics.events import EVENTS
@@ -63,7 +63,7 @@ SHAPE: Final = fingerprint(Metrics.model_json_schema())
 def indexes() -> dict[str, list[IndexModel]]:
     """Return the indexes of what is rolled up, by collection."""
     kept = {rollup.collection: rollup.indexes for rollup in rollups_of(METRICS)}
-    return kept | {steps.COLLECTION: steps.INDEXES}
+    return kept | {counts.COLLECTION: counts.INDEXES}
 
 
 def shown(document: Document) -> Document:

@@ -10,8 +10,8 @@ import pytest
 
 from shared import deadlines
 from shared.metrics.current import CurrentMetrics, RebuildingError
-from shared.metrics.engine import last_seen, steps
-from shared.metrics.engine.steps import STEP
+from shared.metrics.engine import counts, last_seen
+from shared.metrics.engine.counts import STEP
 from shared.metrics.sessions import SESSIONS
 from shared.storage.database import Database
 from tests.arrivals import arrive, assert_exact, event, stored, tapped, tick
@@ -78,7 +78,9 @@ async def test_a_first_tick_on_a_full_window_keeps_each_piece_that_it_made(
         with pytest.raises(RuntimeError):
             await CurrentMetrics(tapped(database, die), clock).get()
         clock.advance(seconds=4)  # the lease of the dead
-        heads = await database.collection(steps.COLLECTION).count_documents({"events": {"$gte": 0}})
+        heads = await database.collection(counts.COLLECTION).count_documents(
+            {"events": {"$gte": 0}}
+        )
         mark = await database.collection(SESSIONS.collection).find_one({"_id": 0})
         kept.append((heads, mark["up_to"] if mark else clock.now - timedelta(hours=1)))
     assert kept == sorted(kept)

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.metrics.current import CurrentMetrics
-from shared.metrics.engine import last_seen, steps
+from shared.metrics.engine import counts, last_seen
 from shared.metrics.engine.tick import AUDITED, rollups_of
 from shared.metrics.per_minute import read_per_minute
 from shared.metrics.registry import METRICS, indexes
@@ -267,7 +267,7 @@ async def test_minutes_are_exact_as_far_back_as_an_hour(database: Database) -> N
         await current.get()
     for forgotten in (False, True):
         if forgotten:
-            await database.collection(steps.COLLECTION).delete_many({})
+            await database.collection(counts.COLLECTION).delete_many({})
         for minutes in (1, 30, 60):
             answer = await read_per_minute(database, current, minutes)
             events = await database.events.find({}).to_list(None)

@@ -9,8 +9,9 @@ from typing import Final
 
 from shared import deadlines
 from shared.clock import MAX_SKEW
+from shared.metrics.engine.counts import COLLECTION, STEP, step_of
 from shared.metrics.engine.source import Found, Metric, Rollup, Source
-from shared.metrics.engine.steps import COLLECTION, STEP, Head, Steps, step_of
+from shared.metrics.engine.steps import Head, Steps
 from shared.storage.database import Database, Document, all_of, written
 from shared.windows import VIEWS
 
