@@ -16,7 +16,7 @@ async def post_events(request: Request) -> Response:
 
 
 async def get_livez(_: Request) -> Response:
-    """Tell that the process is up."""
+    """Answer that the process is up."""
     return Response(b"{}", media_type="application/json")
 
 

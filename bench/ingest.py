@@ -124,7 +124,7 @@ def flood() -> None:
 
 
 def _cost_of_one(service: Server) -> float:
-    """Give the processor seconds, mongod's included, of one event accepted by itself."""
+    """Return the processor seconds, mongod's included, of one event accepted by itself."""
     before = sum(service.processor_seconds().values())
     load = post(service.url, event(), 64, SECONDS)
     used = sum(service.processor_seconds().values()) - before

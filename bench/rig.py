@@ -33,7 +33,7 @@ class Server:
     process: psutil.Process
 
     def processor_seconds(self) -> dict[str, float]:
-        """Give the processor time used so far by process name."""
+        """Return the processor time used so far by process name."""
         seconds: dict[str, float] = {}
         for process in [self.process, *self.process.children(recursive=True)]:
             times = process.cpu_times()
@@ -42,7 +42,7 @@ class Server:
         return seconds
 
     def resident_megabytes(self) -> float:
-        """Give the memory of the service's first process."""
+        """Return the memory of the service's first process."""
         return float(self.process.memory_info().rss) / 1_048_576
 
 

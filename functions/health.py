@@ -23,7 +23,7 @@ _READY_SECONDS = 3.0
 
 
 async def get_livez(_: Request) -> Response:
-    """Tell that the process is up."""
+    """Answer that the process is up."""
     return JSONResponse({"status": "up"}, headers=_NO_STORE)
 
 

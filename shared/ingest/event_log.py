@@ -155,7 +155,7 @@ class EventLog:
         QUEUE.set(self._waiting_events)
 
     async def _insert(self, documents: list[Document]) -> set[int]:
-        """Insert, once more after a lost answer; give the places of what was there before."""
+        """Insert, once more after a lost answer; return the places of what was there before."""
         try:
             async with write_deadline():
                 return await self._already_there(documents)
@@ -167,7 +167,7 @@ class EventLog:
                 return await self._not_ours(documents, places)
 
     async def _already_there(self, documents: list[Document]) -> set[int]:
-        """Insert what is new; give the places of the others."""
+        """Insert what is new; return the places of the others."""
         try:
             await self._events.insert_many(documents, ordered=False)
         except BulkWriteError as error:
@@ -207,7 +207,7 @@ def _first_of_each_id(documents: Sequence[Document]) -> list[Document]:
 
 
 def _duplicate_places(error: BulkWriteError) -> set[int]:
-    """Give the places of duplicate keys; raise the error again where anything else went wrong."""
+    """Return the places of duplicate keys; raise the error again where anything else went wrong."""
     failures = error.details["writeErrors"]
     if error.details.get("writeConcernErrors") or any(
         f["code"] != _DUPLICATE_KEY for f in failures

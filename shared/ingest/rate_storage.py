@@ -64,7 +64,7 @@ class SlidingWindows(ABC):
         self._clock = clock
 
     def now(self) -> float:
-        """Tell the time, in seconds."""
+        """Return the time, in seconds."""
         return self._clock().timestamp()
 
     def _hit(self, key: str, limit: int, expiry: int, amount: int) -> Hit:
@@ -84,12 +84,12 @@ class SlidingWindows(ABC):
     async def acquire_sliding_window_entry(
         self, key: str, limit: int, expiry: int, amount: int = 1
     ) -> bool:
-        """Tell whether `hit` counted."""
+        """Return whether `hit` counted."""
         counter, _ = await self.hit(key, limit, expiry, amount)
         return counter.acquired
 
     async def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
-        """Give both counts with the seconds for which each still weighs."""
+        """Return both counts with the seconds for which each still weighs."""
         hit = self._hit(key, limit=0, expiry=expiry, amount=0)
         counter = (await self._look_up(key)).rolled_to(hit.window)
         return counter.previous, hit.left * expiry, counter.current, (hit.left + 1) * expiry
@@ -149,7 +149,7 @@ class MemoryWindows(SlidingWindows, Storage, SlidingWindowCounterSupport):
         return self._counters.get(key, Counter())
 
     async def check(self) -> bool:
-        """Tell that memory is there."""
+        """Return True: memory is there."""
         return True
 
     async def clear(self, key: str) -> None:
@@ -199,7 +199,7 @@ class MongoWindows(SlidingWindows, Storage, SlidingWindowCounterSupport):
             return _counter(await self._collection.find_one({"_id": key}))
 
     async def check(self) -> bool:
-        """Tell whether MongoDB answers."""
+        """Return whether MongoDB answers."""
         async with write_deadline():
             await self._collection.find_one({"_id": ""})
         return True

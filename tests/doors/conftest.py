@@ -38,7 +38,7 @@ def http_door(url: str) -> Door:
 
 
 def settings_for(uri: str) -> dict[str, str]:
-    """Give the settings of a service with a database of its own."""
+    """Return the settings of a service with a database of its own."""
     return SETTINGS | {"FOOTFALL_MONGODB_URI": uri, "FOOTFALL_DATABASE": f"test_{uuid4().hex}"}
 
 

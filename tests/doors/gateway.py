@@ -35,7 +35,7 @@ Invoke = Callable[[str, dict[str, Any]], Any]
 
 
 def _routes() -> dict[str, str]:
-    """Give the function of each route key that serverless.yml names."""
+    """Return the function of each route key that serverless.yml names."""
     return {
         it["httpApi"]: name
         for name, function in FUNCTIONS.items()

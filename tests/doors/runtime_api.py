@@ -92,7 +92,7 @@ class Environment:
         )
 
     def invoke(self, event: Any) -> Any:
-        """Run the handler on an event; give what it returned, as it went over the wire."""
+        """Run the handler on an event; return what it returned, as it went over the wire."""
         self.begin(event)
         return self.finish()
 

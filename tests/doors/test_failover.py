@@ -73,7 +73,7 @@ async def test_no_acknowledged_event_is_lost_and_none_is_stored_twice(
 
 
 def check_stored(uri: str, database: str, account: Account) -> int:
-    """Hold what clients were told against what a majority holds; give the number of events."""
+    """Hold what clients were told against what a majority holds; return the number of events."""
     with pymongo.MongoClient[dict[str, Any]](uri, readConcernLevel="majority") as client:
         found = client[database]["events"].find({}, {"user_id": 1})
         stored = Counter(document["user_id"] for document in found)

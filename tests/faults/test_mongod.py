@@ -138,7 +138,7 @@ async def next_acknowledgement(account: Account) -> None:
 
 @contextlib.asynccontextmanager
 async def watched_memory(process: psutil.Process) -> AsyncIterator[list[float]]:
-    """Give the resident memory (MiB) of a process, ten times a second."""
+    """Return the resident memory (MiB) of a process, ten times a second."""
     seen: list[float] = []
 
     async def watch() -> None:

@@ -68,7 +68,7 @@ def unfinished(url: str) -> Iterator[socket.socket]:
 
 
 def answer_of(connection: socket.socket) -> bytes:
-    """Give what was answered so far."""
+    """Return what was answered so far."""
     connection.settimeout(0.02)
     with contextlib.suppress(TimeoutError, ConnectionError):
         return connection.recv(4096)

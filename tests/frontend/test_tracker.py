@@ -228,7 +228,7 @@ async def test_do_not_track_is_obeyed(open_shop: OpenShop, refusal: str) -> None
 
 
 async def silence(page: Page, sent: Sent) -> list[str]:
-    """Give what the tracker stored once it had every chance to send; it must not have."""
+    """Return what the tracker stored once it had every chance to send; it must not have."""
     await page.evaluate("new Promise((done) => setTimeout(done, 400))")
     assert sent == []
     stored: list[str] = await page.evaluate(

@@ -39,7 +39,7 @@ class Rig:
     folder: Path
 
     def mongod_is_alive(self) -> bool:
-        """Tell whether the mongod of this folder runs."""
+        """Return whether the mongod of this folder runs."""
         for child in psutil.Process().children():
             with contextlib.suppress(psutil.NoSuchProcess):
                 if (

@@ -94,7 +94,7 @@ def judge(
 
 
 def is_expected(answer: str) -> bool:
-    """Tell whether a client that sends again may meet this: a 503, or a connection that broke."""
+    """Return whether a client that sends again may meet this: a 503, or a connection that broke."""
     return answer[:3] in {"202", "503"} or answer in {
         "ConnectError",
         "ReadError",

@@ -84,7 +84,7 @@ class Copy:
         (self.folder / name).write_text(f"{package}=={version} --hash=sha256:{digest_of_wheel}\n")
 
     def installed(self, package: str) -> str:
-        """Tell the version of `package` that .venv holds."""
+        """Return the version of `package` that .venv holds."""
         python = str(self.folder / ".venv/bin/python")
         code = f"print(end=__import__({package!r}).VERSION)"
         return subprocess.check_output([python, "-c", code], text=True)
