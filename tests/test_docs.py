@@ -13,6 +13,7 @@ import pytest
 
 from shared.api import OPERATIONS
 from shared.metrics import registry
+from shared.metrics.engine import steps
 from shared.metrics.registry import METRICS
 from shared.settings import SETTINGS
 from shared.storage.database import Database
@@ -74,12 +75,15 @@ async def test_every_collection_is_documented_with_its_ttl(database: Database) -
         indexes = await database.collection(name).index_information()
         for seconds in (index.get("expireAfterSeconds", 0) for index in indexes.values()):
             assert not seconds or spelled(seconds) in row, name
+    [row] = [row for row in rows(model) if "`steps_…`" in row]
+    kept = [int(it.total_seconds()) for it in (steps._ROWS_KEPT, steps._HEADS_KEPT)]
+    assert f"rows {spelled(kept[0])}, heads {spelled(kept[1])}" in row
 
 
 def spelled(seconds: int) -> str:
     """Return a retention as README gives it."""
     minutes = timedelta(seconds=seconds) // timedelta(minutes=1)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h"
+    return f"{minutes} min" if minutes % 60 else f"{minutes // 60} h"
 
 
 def calls(text: str) -> list[list[str]]:
@@ -126,7 +130,8 @@ def test_the_examples_run_and_answer_as_shown(service_url: str) -> None:
     assert (now["accepted"] + now["duplicate"], now["late"], now["rejected"]) == (1, 0, 0)
 
     [[command, sample]] = re.findall(r"`(curl [^`]*)`[^`]*```json\n(.*?)\n```", README, re.DOTALL)
-    answer = send(*calls(command), service_url)
+    [arguments] = calls(command)
+    answer = send(arguments, service_url)
     assert shape(answer.json()) == shape(json.loads(sample))
 
 
