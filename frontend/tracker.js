@@ -48,6 +48,7 @@
     let wait = 1;
     try {
       const answer = await fetch(url, { method: "POST", headers, body, credentials: "omit", keepalive: body.length < 2e4 });
+      answer.text().catch(() => {}); // an unread answer keeps its connection
       wait = answer.status === 429 || answer.status > 499 ? answer.headers.get("Retry-After") * 1e3 || 1 : 0;
     } catch {}
     busy = false;

@@ -17,7 +17,7 @@ import { currentKey } from "./key.js";
  *   comparison?: {previous: Earlier | null, yesterday: Earlier | null}}} Metrics
  * @typedef {{as_of: string, active_users: {count: number}, active_sessions: {total: number}}} Snapshot
  * @typedef {{minute: string, events: number, page_views: number, complete: boolean}} Minute
- * @typedef {{rejected_at: string, code: string, pointer: string, detail: string, event: string | null, count: number}} Rejection
+ * @typedef {{first_rejected_at: string, rejected_at: string, code: string, pointer: string, detail: string, event: string | null, count: number}} Rejection
  * @typedef {{received_at: string, occurred_at: string, late: boolean, user_id: string, event_type: string,
  *   page_url: string, session_id?: string, event_id?: string}} StoredEvent
  * @typedef {{as_of: string, window_seconds: number, user_id: string, sessions: number, active?: boolean, last_event_at?: string | null,

@@ -50,7 +50,7 @@ function create({ stories: [{ code, pointer }] }) {
 /** @param {HTMLElement} node @param {Group} group */
 function show(node, { count, stories }) {
   setText(/** @type {Element} */ (node.querySelector("summary strong")), `× ${number(count)}`);
-  const [newest, oldest] = [stories[0], stories[stories.length - 1]].map((it) => time(new Date(it.rejected_at)));
+  const [oldest, newest] = [stories[stories.length - 1].first_rejected_at, stories[0].rejected_at].map((at) => time(new Date(at)));
   setText(/** @type {Element} */ (node.querySelector("summary .definition")), newest === oldest ? newest : `${oldest} to ${newest}`);
   const told = stories.slice(0, STORIES);
   reconcile(/** @type {HTMLElement} */ (node.querySelector(".stories")), told.map((it, i) => ({ it, i })), ({ it, i }) => `${JSON.stringify(it)}${told.length - i}`, ({ it }) => story(it), () => {});

@@ -201,6 +201,7 @@ def rejection(
 ) -> Json:
     """One entry of `GET /v1/rejections`, `ago` seconds before noon."""
     return {
+        "first_rejected_at": instant(NOON - timedelta(seconds=ago + 0.5 * min(count - 1, 240))),
         "rejected_at": instant(NOON - timedelta(seconds=ago)),
         "code": code,
         "pointer": pointer,

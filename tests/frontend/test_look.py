@@ -29,9 +29,18 @@ def axe() -> str:
     return source.decode()
 
 
-async def look(page: Page, axe: str, width: int, theme: Theme) -> None:
-    """Make the page that wide and of that theme, let axe-core look, and measure the width."""
+async def fits(page: Page, width: int) -> None:
+    """Make the page that wide; nothing of it may be wider."""
     await page.set_viewport_size({"width": width, "height": SIZES[width]})
+    too_wide = """[...document.querySelectorAll("body, .card, .bar, .controls")]
+      .filter((it) => it.checkVisibility() && it.scrollWidth > document.documentElement.clientWidth)
+      .map((it) => it.className)"""
+    assert await page.evaluate(too_wide) == [], width
+
+
+async def look(page: Page, axe: str, width: int, theme: Theme) -> None:
+    """Make the page that wide and of that theme, and let axe-core look at it."""
+    await fits(page, width)
     await page.emulate_media(color_scheme=theme, reduced_motion="reduce")
     if not await page.evaluate("'axe' in window"):
         await page.evaluate(axe)
@@ -44,10 +53,6 @@ async def look(page: Page, axe: str, width: int, theme: Theme) -> None:
         RULES,
     )
     assert found == [], f"{width} {theme}: {json.dumps(found, indent=1)}"
-    too_wide = """[...document.querySelectorAll("body, .card, .bar, .controls")]
-      .filter((it) => it.checkVisibility() && it.scrollWidth > document.documentElement.clientWidth)
-      .map((it) => it.className)"""
-    assert await page.evaluate(too_wide) == [], (width, theme)
 
 
 async def open_all(page: Page) -> None:
@@ -62,17 +67,19 @@ async def test_a_good_day_at_every_size(dashboard: OpenPage, axe: str) -> None:
     await open_all(page)
     await expect(page.locator("#events-list li")).to_have_count(10)
     for width in SIZES:
-        await look(page, axe, width, "dark" if width in {360, 1440} else "light")
+        await fits(page, width)
+    for width in (320, 1440, 3840):  # axe-core takes most of a second
+        await look(page, axe, width, "light")
+        await look(page, axe, width, "dark")
 
 
 @pytest.mark.parametrize(
     ("state", "views"),
     [
         ("empty", [(360, "dark"), (1440, "light")]),
-        ("hostile", [(320, "light"), (768, "dark"), (2560, "light")]),
+        ("hostile", [(320, "light"), (768, "dark")]),
         ("much", [(320, "dark"), (1280, "light")]),
-        ("silent", [(360, "light"), (1440, "dark"), (3840, "dark")]),
-        ("filling", [(768, "light")]),
+        ("silent", [(360, "light"), (1440, "dark")]),
         ("gone", [(360, "light"), (1440, "dark")]),
         ("key", [(360, "dark"), (1440, "light")]),
     ],
@@ -84,6 +91,8 @@ async def test_every_other_day(
     await open_all(page)
     for width, theme in views:
         await look(page, axe, width, theme)
+    for width in SIZES:
+        await fits(page, width)
 
 
 async def test_the_wall(dashboard: OpenPage, axe: str) -> None:
