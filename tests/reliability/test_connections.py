@@ -15,6 +15,7 @@ from shared.http.protocol import HEAD_SECONDS, MAX_HEAD, MAX_PIPELINED
 from tests.reliability import attacks
 from tests.reliability.attacks import Until, connect, crowd, endless, wait
 from tests.reliability.conftest import StartTarget
+from tests.reliability.good_client import event
 from tests.reliability.target import Target
 
 GET = b"GET /livez HTTP/1.1\r\nHost: f\r\n"
@@ -144,15 +145,16 @@ def test_half_requests_shut_nobody_out(start_target: StartTarget) -> None:
 
 
 def test_answers_that_nobody_reads_are_given_up(target: Target) -> None:
-    refused = [{"x": "y" * 1000}] * 250
-    for _ in range(2):
-        answer = httpx.post(
-            f"{target.url}/v1/events", json=refused, headers={"X-API-Key": "attacker"}
-        )
-        assert answer.status_code == 422
-    rejections = b"GET /v1/rejections?limit=500 HTTP/1.1\r\nHost: f\r\n\r\n"
+    large = json.loads(event()) | {"properties": {f"p{n}": "y" * 512 for n in range(20)}}
+    sent = httpx.post(
+        f"{target.url}/v1/events", json=[large] * 90, headers={"X-API-Key": "attacker"}
+    )
+    assert sent.status_code == 202
+    answer = httpx.get(f"{target.url}/v1/events?limit=200", headers={"Accept-Encoding": "identity"})
+    assert len(answer.content) > 900_000
     before = target.memory()
-    with crowd(target.url, 150, rejections * 2, receive_buffer=4096) as made:
+    read = b"GET /v1/events?limit=200 HTTP/1.1\r\nHost: f\r\n\r\n"
+    with crowd(target.url, 150, read * 2, receive_buffer=4096) as made:
         assert made == 150
         assert httpx.get(f"{target.url}/livez").status_code == 200
         time.sleep(1)
