@@ -9,7 +9,7 @@ from typing import Final
 import httpx
 
 from tests.mongod import running_mongod
-from tests.reliability.experiments import RATE, WARM_UP, Rows, rig, temporary_folder
+from tests.reliability.experiments import LENGTHS, RATE, WARM_UP, Rows, rig, temporary_folder
 from tests.reliability.load import Load
 from tests.reliability.processes import ServiceProcess
 from tests.reliability.verdict import PATIENCE, STOP_BOUND, Row, impossible, judge
@@ -60,6 +60,29 @@ def clock_off() -> Rows:
                 load.stop()
                 row.note = f"{answer.json().get('detail', '')}; {refused} refused;"
                 yield judge(row, load.account, mongod.uri, right.url, recovery)
+
+
+def one_of_two_frozen() -> Rows:
+    """Stop one of two services, in the middle of writes and ticks, while the other one goes on."""
+    with (
+        temporary_folder() as folder,
+        running_mongod(folder / "data") as mongod,
+        ServiceProcess(mongod.uri, folder / "one.log") as one,
+        ServiceProcess(mongod.uri, folder / "two.log") as two,
+    ):
+        for length in LENGTHS:
+            row = Row(f"SIGSTOP one of two services, {length:g} s")
+            with Load([one.url, two.url], row.what.replace(" ", "_"), RATE) as load:
+                time.sleep(WARM_UP)
+                one.freeze()
+                time.sleep(length)
+                one.thaw()
+                over = time.time()
+                taken = load.wait_until_taken(over, PATIENCE)
+                time.sleep(WARM_UP)
+                load.stop()
+                recovery = None if taken is None else taken - over
+                yield judge(row, load.account, mongod.uri, two.url, recovery, frozen=length)
 
 
 def stopped_under_load() -> Rows:
