@@ -16,6 +16,7 @@ from tests.reliability.verdict import Row
 EXPERIMENTS: Final[dict[str, Callable[[argparse.Namespace], Iterator[Row]]]] = {
     "kills": lambda options: experiments.kills(options.kills, options.seed),
     "freezes": lambda _: experiments.freezes(),
+    "pair": lambda _: restarts.one_of_two_frozen(),
     "disk": lambda _: experiments.full_disk(),
     "replicas": lambda _: replicas.killed_primary(),
     "network": lambda _: replicas.cut_off_primary(),

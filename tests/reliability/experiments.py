@@ -5,8 +5,9 @@ import random
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,9 +21,10 @@ from tests.reliability.processes import ServiceProcess
 from tests.reliability.verdict import PATIENCE, Row, impossible, judge
 
 RATE: Final = 500.0  # events a second
-WARM_UP: Final = 2.0  # seconds of load before a fault, and after it
+WARM_UP: Final = 1.5  # seconds of load before a fault, and after it
 KILLED: Final = ("service", "mongod", "both")
-FREEZES: Final = (1.0, 8.0, 40.0)  # seconds
+LENGTHS: Final = (1.0, 8.0, 40.0)  # seconds
+FREEZES: Final = [(who, length) for length in LENGTHS for who in ("mongod", "service")]
 DISK: Final = 320  # MiB; an empty mongod takes about 210 of it, its journal most
 FULL: Final = 8.0  # seconds without space
 DYING: Final = 5.0  # seconds that a mongod may take to end by it
@@ -104,35 +106,30 @@ def kill(on: Rig, row: Row) -> float:
     return began
 
 
-def kills(times: int, seed: int) -> Rows:
+def kills(times: int, seed: int, latest: float = 4.0) -> Rows:
     """Kill the service, mongod, or both in turn, at random moments."""
     chance = random.Random(seed)
     for group in range(0, times, len(KILLED) * 2):  # a new rig, so that brute force stays quick
         with rig() as on:
             for number in range(group, min(group + len(KILLED) * 2, times)):
                 what = f"kill -9 {KILLED[number % len(KILLED)]}, {number + 1} of {times}"
-                yield trial(what, on, kill, before=chance.uniform(0.5, 4.0))
+                yield trial(what, on, kill, before=chance.uniform(0.5, latest))
 
 
-def freezes(seconds: tuple[float, ...] = FREEZES) -> Rows:
-    """Stop mongod, then the service, for so many seconds each, and let them go on."""
-
-    def freeze_mongod(on: Rig, _row: Row) -> float:
-        on.mongod.freeze()
-        time.sleep(length)
-        on.mongod.thaw()
-        return time.time()
-
-    def freeze_service(on: Rig, _row: Row) -> float:
-        on.service.freeze()
-        time.sleep(length)
-        on.service.thaw()
-        return time.time()
-
+def freezes(cases: Sequence[tuple[str, float]] = FREEZES) -> Rows:
+    """Stop mongod or the service for so many seconds each, and let it go on."""
     with rig() as on:
-        for length in seconds:
-            yield trial(f"SIGSTOP mongod, {length:g} s", on, freeze_mongod)
-            yield trial(f"SIGSTOP the service, {length:g} s", on, freeze_service, frozen=length)
+        for who, length in cases:
+            frozen = 0.0 if who == "mongod" else length
+            yield trial(f"SIGSTOP {who}, {length:g} s", on, partial(_freeze, who, length), frozen)
+
+
+def _freeze(who: str, length: float, on: Rig, _row: Row) -> float:
+    process = on.mongod if who == "mongod" else on.service
+    process.freeze()
+    time.sleep(length)
+    process.thaw()
+    return time.time()
 
 
 def full_disk() -> Rows:

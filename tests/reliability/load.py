@@ -1,4 +1,4 @@
-"""A shop's events at a steady rate, each batch sent again until it is acknowledged, and a viewer.
+"""A shop's events at a steady rate, each batch sent again until it is acknowledged, and viewers.
 
 It runs in a thread with a loop of its own, so that whoever kills and freezes in the main thread
 does not hold it up.
@@ -54,7 +54,7 @@ class Account:
 
 
 class Load:
-    """Clients that send to any of `urls`: a retry goes to the next one."""
+    """Clients that send to any of `urls`, a retry to the next one, and a viewer of each."""
 
     def __init__(self, urls: Sequence[str], name: str, rate: float = 500.0) -> None:
         self.account = Account()
@@ -102,16 +102,16 @@ class Load:
     async def _run(self) -> None:
         limits = httpx.Limits(max_connections=CROWD + 8, max_keepalive_connections=CROWD + 8)
         async with httpx.AsyncClient(timeout=120, limits=limits, trust_env=False) as http:
-            viewing = asyncio.create_task(self._view(http))
-            sending = [asyncio.create_task(self._send(http)) for _ in range(CROWD)]
+            sending = [self._send(http) for _ in range(CROWD)]
+            viewing = [self._view(http, url) for url in self._urls]
+            tasks = [asyncio.create_task(it) for it in (*sending, *viewing)]
             await asyncio.to_thread(self._stopped.wait)
-            _, unfinished = await asyncio.wait(sending, timeout=DRAIN)
-            for task in [*unfinished, viewing]:
+            done, unfinished = await asyncio.wait(tasks, timeout=DRAIN)
+            for task in unfinished:
                 task.cancel()
-            await asyncio.gather(*sending, viewing, return_exceptions=True)
-            for task in sending:
-                if not task.cancelled():
-                    task.result()
+            await asyncio.gather(*unfinished, return_exceptions=True)
+            for task in done:
+                task.result()
 
     async def _send(self, http: httpx.AsyncClient) -> None:
         while True:
@@ -147,8 +147,8 @@ class Load:
         self.account.taken.append((sent, came))
         return True
 
-    async def _view(self, http: httpx.AsyncClient) -> None:
-        for url in itertools.cycle(self._urls):
+    async def _view(self, http: httpx.AsyncClient, url: str) -> None:
+        while not self._stopped.is_set():
             asked = time.time()
             try:
                 response = await http.get(f"{url}/v1/metrics")

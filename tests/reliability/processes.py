@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import IO, Final, Self
 
+from shared.storage.processes import end_with_parent
 from tests.conftest import ROOT, free_port, wait_until_ready
 
 UNLIMITED: Final = "100000000/second"
@@ -50,6 +51,7 @@ class ServiceProcess:
                 cwd=ROOT,
                 env=os.environ | self._environment,
                 stderr=log,
+                preexec_fn=end_with_parent,  # noqa: PLW1509 - one system call
             )
 
     def wait_until_ready(self) -> None:

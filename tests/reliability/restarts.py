@@ -8,11 +8,12 @@ from typing import Final
 
 import httpx
 
+from shared.deadlines import GRACE
 from tests.mongod import running_mongod
-from tests.reliability.experiments import RATE, WARM_UP, Rows, rig, temporary_folder
+from tests.reliability.experiments import LENGTHS, RATE, WARM_UP, Rows, rig, temporary_folder
 from tests.reliability.load import Load
 from tests.reliability.processes import ServiceProcess
-from tests.reliability.verdict import PATIENCE, STOP_BOUND, Row, impossible, judge
+from tests.reliability.verdict import MARGIN, PATIENCE, STOP_BOUND, Row, impossible, judge
 
 FAKETIME: Final = Path(f"/usr/lib/{os.uname().machine}-linux-gnu/faketime/libfaketime.so.1")
 OFF: Final = 10  # seconds
@@ -62,13 +63,45 @@ def clock_off() -> Rows:
                 yield judge(row, load.account, mongod.uri, right.url, recovery)
 
 
+def one_of_two_frozen() -> Rows:
+    """Stop one of two services, in the middle of writes and ticks, while the other one goes on."""
+    with (
+        temporary_folder() as folder,
+        running_mongod(folder / "data") as mongod,
+        ServiceProcess(mongod.uri, folder / "one.log") as one,
+        ServiceProcess(mongod.uri, folder / "two.log") as two,
+    ):
+        for length in LENGTHS:
+            row = Row(f"SIGSTOP one of two services, {length:g} s")
+            with Load([one.url, two.url], row.what.replace(" ", "_"), RATE) as load:
+                time.sleep(WARM_UP)
+                one.freeze()
+                time.sleep(length)
+                one.thaw()
+                over = time.time()
+                taken = load.wait_until_taken(over, PATIENCE)
+                time.sleep(WARM_UP)
+                load.stop()
+                recovery = None if taken is None else taken - over
+                yield judge(row, load.account, mongod.uri, two.url, recovery, frozen=length)
+
+
 def stopped_under_load() -> Rows:
-    """Ask the service to end under load: what it took is stored, and it ends in time."""
-    row = Row("SIGTERM under load")
-    with rig() as on, Load([on.service.url], "sigterm", RATE) as load:
+    """Ask the service to end under load, while MongoDB answers and while it does not."""
+    yield _stopped("SIGTERM under load", STOP_BOUND)
+    yield _stopped("SIGTERM while mongod is frozen", GRACE + MARGIN, hangs=True)
+
+
+def _stopped(what: str, bound: float, *, hangs: bool = False) -> Row:
+    row = Row(what)
+    with rig() as on, Load([on.service.url], what.replace(" ", "_"), RATE) as load:
         time.sleep(WARM_UP)
+        if hangs:
+            on.mongod.freeze()
+            time.sleep(1)
         took, status = on.service.stop()
-        row.require("ends in time", holds=took < STOP_BOUND)
+        on.mongod.thaw()
+        row.require("ends in time", holds=took < bound)
         row.require("ends with status 0", holds=status == 0)
         row.note = f"ended in {took:.1f} s with status {status};"
         began = time.time()
@@ -77,7 +110,7 @@ def stopped_under_load() -> Rows:
         time.sleep(WARM_UP)
         load.stop()
         recovery = None if taken is None else taken - began
-        yield judge(row, load.account, on.mongod.uri, on.service.url, recovery)
+        return judge(row, load.account, on.mongod.uri, on.service.url, recovery)
 
 
 def rolling() -> Rows:

@@ -6,7 +6,7 @@ from typing import Final
 from tests.reliability.verdict import Row
 
 HEADER: Final = (
-    "| | acknowledged | missing | stored twice | viewer's answers | wrong | equal after | back in "
+    "| | acknowledged | missing | stored twice | viewers' answers | wrong | equal after | back in "
     "| longest write | longest read | |\n"
     "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|"
 )
