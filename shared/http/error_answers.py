@@ -76,7 +76,7 @@ async def _answer_crash(request: Request, error: Exception) -> Response:
         request, Problem(INTERNAL, f"The log tells more under {request_id(request)}")
     )
     response.headers[REQUEST_ID] = request_id(request)
-    response.raw_headers.extend(SAFE_HEADERS[:-1])  # outside of the middleware that adds them
+    response.raw_headers.extend(SAFE_HEADERS)  # outside of the middleware that adds them
     return response
 
 

@@ -75,22 +75,28 @@ class BoundedProtocol(HttpToolsProtocol):
         """Parse what came. The time that the client has for a head goes on meanwhile."""
         if self._refused:
             return
-        view = memoryview(data)
         try:
-            for start in range(0, len(data), MAX_HEAD):
-                self._quiet += min(len(data) - start, MAX_HEAD)
-                self.parser.feed_data(view[start : start + MAX_HEAD])
-                if self._quiet > MAX_HEAD:
-                    raise _head_too_large()
+            if len(data) <= MAX_HEAD:
+                self._feed(data)
+            else:
+                view = memoryview(data)
+                for start in range(0, len(data), MAX_HEAD):
+                    self._feed(view[start : start + MAX_HEAD])
         except httptools.HttpParserUpgrade:
             return  # it was answered like any other request: nothing else is spoken here
         except (httptools.HttpParserError, Problem) as error:
             self._refuse(_problem(error))
 
+    def _feed(self, part: bytes | memoryview) -> None:
+        self._quiet += len(part)
+        self.parser.feed_data(part)
+        if self._quiet > MAX_HEAD:
+            raise _head_too_large()
+
     def on_headers_complete(self) -> None:
         """Begin or queue the request whose head is complete, or raise the problem with it."""
-        self._quiet = self._pieces = 0
-        if len(self.url) + sum(map(len, chain.from_iterable(self.headers))) > MAX_HEAD:
+        large, self._quiet, self._pieces = self._quiet > MAX_HEAD, 0, 0
+        if large and len(self.url) + sum(map(len, chain.from_iterable(self.headers))) > MAX_HEAD:
             raise _head_too_large()
         if len(self.pipeline) >= MAX_PIPELINED:
             raise Problem(RATE_LIMITED, f"More than {MAX_PIPELINED} requests wait for answers here")

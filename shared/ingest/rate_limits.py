@@ -10,7 +10,7 @@ that use less of theirs, and one at half its limit leaves a twentieth.
 
 from dataclasses import dataclass
 from math import ceil, floor
-from typing import Final
+from typing import Final, NamedTuple
 
 from limits import RateLimitItem
 
@@ -22,8 +22,7 @@ FINE_BYTES: Final = 16_384  # read in vain, to cost an event: 0.2 ms of parsing 
 _WITHOUT_LIMIT: Final = 2**53
 
 
-@dataclass(frozen=True)
-class Usage:
+class Usage(NamedTuple):
     """What is used of a limit, in two tumbling windows."""
 
     counter: Counter

@@ -31,7 +31,6 @@ ORIGIN = "https://shop.example"
 SAFE = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
-    "content-security-policy": "default-src 'none'",
     "cache-control": "no-",  # -cache where there is an ETag, -store where not
 }
 
