@@ -34,7 +34,11 @@ def test_a_generated_client_sends_and_reads(
     assert unread == ["Unsupported content type application/x-ndjson"]
     assert done.stderr.count("WARNING") == 1
     monkeypatch.syspath_prepend(str(tmp_path))
-    client = module("client").Client(base_url=fresh_service_url)
+    with module("client").Client(base_url=fresh_service_url) as client:
+        send_and_read(client)
+
+
+def send_and_read(client: Any) -> None:
     now = datetime.now(UTC)
     properties = module("models").EventProperties.from_dict({"price": 129.95, "gift": True})
     event = module("models").Event(
