@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 from shared.api import BY_USER, STORED
 from shared.http.application import application
 from shared.http.aws_lambda import http_handler
+from shared.http.request_context import header
 from shared.http.responses import json_answer
 from shared.ingest.stored_events import newest_events
 from shared.intake import Batch, listed, take
@@ -20,14 +21,17 @@ _WANTED: Final = f"one event object or an array of 1 to {MAX_BATCH} of them"
 
 async def post_events(request: Request) -> Response:
     """Answer 202 with a receipt once every valid event is durable, else with a problem."""
-    receipt, _, headers = await take(request, _batch_of)
+    ce_id = header(request.scope, b"ce-id")  # of CloudEvents in binary mode
+    receipt, _, headers = await take(request, lambda content: _batch_of(content, ce_id))
     return Response(receipt.model_dump_json(), 202, headers, media_type="application/json")
 
 
-def _batch_of(content: object) -> Batch:
-    """Return the events of an array; a lone object is a batch of one."""
-    lone = isinstance(content, dict)
-    values = [content] if lone else listed(content, _WANTED)
+def _batch_of(content: object, ce_id: str) -> Batch:
+    """Return the events of an array; a lone object is a batch of one, with an id if it has none."""
+    if isinstance(content, dict):
+        values = [{"event_id": ce_id, **content} if ce_id else content]
+    else:
+        values = listed(content, _WANTED)
     return Batch(values, range(len(values)))
 
 

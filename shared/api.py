@@ -173,7 +173,12 @@ def _segment(name: str, path: str) -> Operation:
 
 
 def _reading(
-    name: str, path: str, summary: str, answer: type[BaseModel], *parameters: Parameter
+    name: str,
+    path: str,
+    summary: str,
+    answer: type[BaseModel],
+    *parameters: Parameter,
+    or_answer: type[BaseModel] | None = None,
 ) -> Operation:
     return Operation(
         name,
@@ -184,6 +189,7 @@ def _reading(
         answer,
         Scope.READ,
         parameters=parameters,
+        or_answer=or_answer,
         cached=True,
         failures=(*((INVALID_PARAMETER,) if parameters else ()), *_READING),
     )
@@ -239,6 +245,7 @@ OPERATIONS: Final = (
             metric.summary,
             ANSWERS[metric.name],
             *_parameters_of(metric),
+            or_answer=UserSessionsAnswer if metric is ACTIVE_SESSIONS else None,
         )
         for metric in METRICS
     ),

@@ -60,6 +60,7 @@ class Operation:
     cached: bool = False  # carries an ETag and answers 304
     failures: tuple[Failure, ...] = ()
     example: Any = None  # of an answer that is no document
+    or_answer: type[BaseModel] | None = None  # the other document, if a parameter asks for it
 
     @property
     def takes_events(self) -> bool:
@@ -169,6 +170,8 @@ def _success(operation: Operation, schemas: Schema) -> Schema:
     else:
         media_type = "application/json"
         schema = ref(operation.answer.__name__)
+        if operation.or_answer:
+            schema = {"anyOf": [schema, ref(operation.or_answer.__name__)]}
         content = {"schema": schema, "example": _example(schema, schemas)}
     return {
         "description": operation.summary,
