@@ -13,7 +13,7 @@ import pytest
 
 from shared.api import OPERATIONS
 from shared.metrics import registry
-from shared.metrics.engine import steps
+from shared.metrics.engine import counts
 from shared.metrics.registry import METRICS
 from shared.settings import SETTINGS
 from shared.storage.database import Database
@@ -76,7 +76,7 @@ async def test_every_collection_is_documented_with_its_ttl(database: Database) -
         for seconds in (index.get("expireAfterSeconds", 0) for index in indexes.values()):
             assert not seconds or spelled(seconds) in row, name
     [row] = [row for row in rows(model) if "`steps_…`" in row]
-    kept = [int(it.total_seconds()) for it in (steps._ROWS_KEPT, steps._HEADS_KEPT)]
+    kept = [int(it.total_seconds()) for it in (counts.ROWS_KEPT, counts.HEADS_KEPT)]
     assert f"rows {spelled(kept[0])}, heads {spelled(kept[1])}" in row
 
 

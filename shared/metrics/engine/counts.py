@@ -13,7 +13,7 @@ from shared.windows import VIEWS
 
 STEP: Final = timedelta(seconds=5)
 HOUR: Final = timedelta(minutes=60)  # how far back minutes of event time are counted
-_ROWS_KEPT: Final = VIEWS + timedelta(minutes=10)
+ROWS_KEPT: Final = VIEWS + timedelta(minutes=10)
 HEADS_KEPT: Final = HOUR + timedelta(minutes=15)
 _CHUNK: Final = 128  # bytes of URL that a row may have, on average, in one document
 
@@ -75,7 +75,7 @@ def rows_of(step: datetime, until: datetime, made_at: datetime) -> Pipeline:
                 "page_views": 1,
                 "rows": 1,
                 "made_at": made_at,
-                "expires_at": step + _ROWS_KEPT,
+                "expires_at": step + ROWS_KEPT,
             }
         },
     ]
