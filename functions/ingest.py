@@ -30,7 +30,7 @@ def _batch_of(content: object, ce_id: str) -> Batch:
     """Return the events of an array; a lone object is a batch of one, with an id if it has none."""
     values: list[object]
     if isinstance(content, dict):
-        values = [{"event_id": ce_id, **content} if ce_id else content]
+        values: list[object] = [{"event_id": ce_id, **content} if ce_id else content]
     else:
         values = listed(content, _WANTED)
     return Batch(values, range(len(values)))
