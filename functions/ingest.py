@@ -28,7 +28,6 @@ async def post_events(request: Request) -> Response:
 
 def _batch_of(content: object, ce_id: str) -> Batch:
     """Return the events of an array; a lone object is a batch of one, with an id if it has none."""
-    values: list[object]
     if isinstance(content, dict):
         values: list[object] = [{"event_id": ce_id, **content} if ce_id else content]
     else:
