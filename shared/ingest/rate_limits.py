@@ -116,12 +116,13 @@ class RateLimits:
         return self._headers(self._client, own)
 
     async def fine(self, client: str, problem: Problem, size: int) -> None:
-        """Charge a client for `size` bytes that were read in vain, within its limit or not."""
-        if problem.failure.status >= 500:
-            return  # the fault is ours
-        events = size // FINE_BYTES + (problem.failure.status != 429)
-        if events:
-            await self._hit_client(client, _WITHOUT_LIMIT, events)
+        """Charge a client for `size` bytes that were read in vain, within its limit or not.
+
+        Not where the fault is ours, nor for what came too early: whoever waits as long as it was
+        told to must find the room that it was promised.
+        """
+        if problem.failure.status < 500 and problem.failure.status != 429:
+            await self._hit_client(client, _WITHOUT_LIMIT, 1 + size // FINE_BYTES)
 
     async def _hit_client(self, client: str, limit: int, events: int) -> Usage:
         hit = await self._storage.hit(f"client/{client}", limit, self._client.seconds, events)

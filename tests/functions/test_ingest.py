@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Service
+from tests.conftest import Service, StartService
 from tests.events import SAMPLE
 
 pytestmark = pytest.mark.anyio
@@ -263,3 +263,17 @@ async def test_the_id_of_a_cloud_event_makes_its_retry_safe(service: Service) ->
     assert {it["event_id"] for it in stored} == {"c1", "own"}
     batch = await service.client.post("/v1/events", json=[service.event()] * 2, headers=headers)
     assert batch.json()["accepted"] == 2
+
+
+async def test_who_waits_as_long_as_told_finds_room_for_a_batch_as_large_as_the_limit(
+    start_service: StartService,
+) -> None:
+    async with start_service(FOOTFALL_RATE_LIMIT="1000/second") as service:
+        for events in (1, 1000, 1000):
+            batch = [service.event(properties={"p": "x" * 200})] * events
+            refusals = 0
+            while (answer := await service.send(*batch)).status_code == 429:
+                service.clock.advance(seconds=int(answer.headers["Retry-After"]))
+                refusals += 1
+            assert answer.status_code == 202
+            assert refusals <= 1
