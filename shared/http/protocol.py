@@ -28,6 +28,7 @@ MAX_STALLED: Final = 64  # connections that do not read their answers; an answer
 MAX_CONNECTIONS: Final = 4096  # of a process; each may hold 64 KiB of a slow body
 HEAD_SECONDS: Final = 10.0  # for the first head of a connection
 WRITE_SECONDS: Final = 20.0  # until the client has read what waits
+LAST_SECONDS: Final = 0.5  # until an idle connection is closed when the service stops
 _OTHER_FILES: Final = 128  # descriptors for MongoDB, the loop, the log
 _LOG: Final = logging.getLogger("footfall.connections")
 
@@ -49,6 +50,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _quiet = 0  # bytes since the parser last had a whole head or a piece of a body
     _pieces = 0  # of the current body
     _refused = False
+    _ending = False
     _running: RequestResponseCycle = None  # type: ignore[assignment]  # before the first request
     _abort_at: asyncio.TimerHandle | None = None
 
@@ -103,6 +105,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._waiting.pop(self, None)
         self._unset_keepalive_if_required()
         super().on_headers_complete()
+        if self._ending:
+            self.cycle.keep_alive = False
         self.headers = []  # trailers come here, and nobody reads them
 
     def on_body(self, body: bytes) -> None:
@@ -145,6 +149,18 @@ class BoundedProtocol(HttpToolsProtocol):
             self._abort_later()  # nobody may ever read what is left to be written
         elif self.timeout_keep_alive_task:
             self._waiting[self] = None
+
+    def shutdown(self) -> None:
+        """End with the next answer, which says so.
+
+        Closed at once, an idle connection would reset a request that is on its way to it, or that
+        lies unread in it: a client cannot tell whether that was taken.
+        """
+        self._ending = True
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(LAST_SECONDS, super().shutdown)
+        else:
+            super().shutdown()
 
     def pause_writing(self) -> None:
         """Wait until the client reads, but not for ever, and not on too many connections."""
