@@ -83,7 +83,7 @@ class Ticker:
         now = max([now, *[head.until for head in heads.values()]])
         steps = [first + n * STEP for n in range(-((first - now) // STEP))]
         closed = [heads[step] for step in steps if step in heads and heads[step].is_closed]
-        missed = await self._verify(closed)
+        missed = await self._verify(closed, now)
         wrong = [step for step in steps if step not in heads or step in missed]
         if wrong:
             await self._move_back(wrong[0])
@@ -113,11 +113,13 @@ class Ticker:
     async def _move_back(self, to: datetime) -> None:
         await asyncio.gather(*[rollup.move_back(self._database, to) for rollup in self._rollups])
 
-    async def _verify(self, heads: Sequence[Head]) -> dict[datetime, int]:
+    async def _verify(self, heads: Sequence[Head], now: datetime) -> dict[datetime, int]:
         """Return by how much heads are wrong: of the newest, and in turn of some older ones."""
         if not heads:
             return {}
         recent = heads[-1].until - VERIFIED
+        if heads[-1].until < now - VERIFIED:  # MongoDB was away: what it held back may land late
+            self._audited_from = None
         newest = [head for head in heads if head.until > recent]
         older = self._in_turn([head for head in heads if head.until <= recent])
         some, others = await asyncio.gather(*map(self._steps.missed, (newest, older)))
