@@ -1,13 +1,13 @@
 """One table of the API's operations, from which its description is made."""
 
-import json
-from typing import Any, Final
+from typing import Final
 
 from pydantic import BaseModel, Field
 
 from shared import VERSION
+from shared.api_bodies import events_body, segment_body
 from shared.http.auth import Scope
-from shared.http.openapi import Body, Operation, example_of, ref
+from shared.http.openapi import Operation
 from shared.http.parameters import InstantGiven, Parameter, UserId, WholeNumber
 from shared.http.problems import (
     BAD_ENCODING,
@@ -31,9 +31,8 @@ from shared.http.problems import (
     TOO_MANY_READS,
     UNAUTHENTICATED,
 )
-from shared.ingest.body import JSON, LINES, NDJSON
+from shared.ingest.body import JSON
 from shared.ingest.rejections import Rejections
-from shared.ingest.segment import COUNTED, IGNORED
 from shared.ingest.stored_events import StoredEvents
 from shared.metrics.active_sessions import ACTIVE_SESSIONS
 from shared.metrics.engine.source import MAX_LISTED, Metric
@@ -41,7 +40,7 @@ from shared.metrics.one_user import UserSessionsAnswer
 from shared.metrics.per_minute import PerMinute
 from shared.metrics.registry import ANSWERS, METRICS, Metrics
 from shared.metrics.snapshots import History
-from shared.schema import MAX_BATCH, Event, Receipt, SegmentReceipt
+from shared.schema import Receipt, SegmentReceipt
 
 _GUARD: Final = (UNAUTHENTICATED, FORBIDDEN)
 _READING: Final = (
@@ -98,64 +97,6 @@ _SENDING: Final = (
     STORAGE_UNAVAILABLE,
     CLOCK_SKEW,
 )
-_LIMITS: Final = "At most 1 MiB after decompression; Content-Encoding may be gzip."
-
-
-def _array(items: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "array", "items": items, "minItems": 1, "maxItems": MAX_BATCH}
-
-
-def _events_body() -> Body:
-    whole = example_of(Event)
-    least = {name: whole[name] for name in sorted(Event.__required_keys__)}
-    lines = "".join(json.dumps(it) + "\n" for it in (least, whole))
-    in_lines = {
-        "schema": {"type": "string", "description": "one event a line"},
-        "examples": {"lines": {"summary": "Two events", "value": lines}},
-    }
-    in_json = {
-        "schema": {"oneOf": [ref("Event"), _array(ref("Event"))]},
-        "examples": {
-            "one": {"summary": "One event with all that it may have", "value": whole},
-            "batch": {"summary": "Two events, one with what it must have", "value": [least, whole]},
-        },
-    }
-    others = ", ".join(it for it in LINES if it != NDJSON)
-    return Body(
-        f"{_LIMITS} One event a line may also be called {others}.",
-        {JSON: in_json, NDJSON: in_lines},
-    )
-
-
-def _segment_body() -> Body:
-    call = {
-        "type": "object",
-        "description": "A call as Segment's SDKs send it",
-        "required": ["type"],
-        "properties": {
-            "type": {"enum": [*COUNTED, *IGNORED], "description": "track and page are stored"},
-        },
-        "additionalProperties": True,
-    }
-    sent = example_of(Event)
-    page = {
-        "type": "page",
-        "messageId": sent["event_id"],
-        "userId": sent["user_id"],
-        "timestamp": sent["timestamp"],
-        "context": {"page": {"path": sent["page_url"]}, "sessionId": sent["session_id"]},
-    }
-    order = page | {"type": "track", "messageId": "order-1017", "event": "Order Completed"}
-    order["properties"] = {"order_id": "1017", "total": 129.95}
-    example = {"batch": [page, order, {"type": "identify", "userId": sent["user_id"]}]}
-    schema = {
-        "type": "object",
-        "required": ["batch"],
-        "properties": {"batch": _array(call)},
-        "additionalProperties": True,
-    }
-    examples = {"batch": {"summary": "A view, an order, and what is ignored", "value": example}}
-    return Body(_LIMITS, {JSON: {"schema": schema, "examples": examples}})
 
 
 def _segment(name: str, path: str) -> Operation:
@@ -167,7 +108,7 @@ def _segment(name: str, path: str) -> Operation:
         "Send track and page calls as Segment's SDKs do; other calls are acknowledged and ignored",
         SegmentReceipt,
         Scope.WRITE,
-        body=_segment_body(),
+        body=segment_body(),
         failures=_SENDING,
     )
 
@@ -215,7 +156,7 @@ OPERATIONS: Final = (
         Receipt,
         Scope.WRITE,
         status=202,
-        body=_events_body(),
+        body=events_body(),
         failures=_SENDING,
     ),
     _segment("send_segment_batch", "/v1/segment/batch"),
