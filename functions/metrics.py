@@ -1,6 +1,7 @@
 """`GET /v1/metrics…` and `GET /v1/rejections`: the numbers, to read."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
@@ -50,8 +51,15 @@ def reader(request: Request) -> Resources:
 async def current(service: Resources) -> Document:
     """Return every metric as it is now, or raise a 503 problem that says how far that is."""
     await service.clock_skew.check()
-    try:
+    with telling_of_rebuilds():
         return await service.metrics.get()
+
+
+@contextmanager
+def telling_of_rebuilds() -> Iterator[None]:
+    """Raise a 503 problem that says how far a rebuild is, where it takes longer than a read may."""
+    try:
+        yield
     except RebuildingError as error:
         raise Problem(REBUILDING, f"The metrics are being rebuilt: {error}") from None
 
@@ -104,9 +112,10 @@ async def _one_user(request: Request, user_id: str) -> Response:
 async def get_per_minute(request: Request) -> Response:
     """Answer with events and page views by minute."""
     service, minutes = reader(request), api.PER_MINUTE.of(request)
-    await current(service)
+    await service.clock_skew.check()
     async with reading(request):
-        found = await read_per_minute(service.database, service.metrics, minutes)
+        with telling_of_rebuilds():
+            found = await read_per_minute(service.database, service.metrics, minutes)
         return json_answer(request, found)
 
 

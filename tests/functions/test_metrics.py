@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions.rollup import run
+from shared.metrics.current import RebuildingError
 from shared.metrics.engine.source import Metric
 from shared.metrics.registry import METRICS, indexes
 from shared.metrics.snapshots import store_snapshot
@@ -254,6 +255,19 @@ async def test_minutes_are_whole_and_the_newest_is_running(service: Service) -> 
         ],
     }
     assert len((await service.get("/v1/metrics/per-minute"))["minutes"]) == 30
+
+
+async def test_minutes_whose_steps_take_too_long_to_rebuild_are_a_503_that_says_how_far(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def rebuild(_reach: timedelta) -> None:
+        raise RebuildingError(12, 720)
+
+    monkeypatch.setattr(service.resources.metrics, "rebuild", rebuild)
+    response = await service.client.get("/v1/metrics/per-minute", params={"minutes": 60})
+    assert (response.status_code, response.json()["type"]) == (503, "/docs#rebuilding")
+    assert "12 of 720" in response.json()["detail"]
+    assert response.headers["Retry-After"]
 
 
 async def test_stored_events_are_read_newest_first_as_they_were_sent(service: Service) -> None:

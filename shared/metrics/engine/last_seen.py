@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from pymongo import IndexModel
 
-from shared.metrics.engine.source import EPOCH, Pipeline, Source, fingerprint
+from shared.metrics.engine.source import EPOCH, Pipeline, Source, fingerprint, within
 from shared.storage.database import Database, Document, read_deadline, run_to_end, ttl, written
 
 MAX_UPSERTED: Final = 100_000  # events at once: 4 s of mongod, and that much is kept
@@ -76,7 +76,7 @@ class LastSeen:
                 name: {"$cond": [{"$gt": [f"${name}", edge]}, f"${name}", "$$REMOVE"]}
                 for name in self.times
             }
-            match = {"$match": {"last_event_at": {"$gt": edge, "$lte": at}}}
+            match = {"$match": {"last_event_at": within(at, self.window)}}
             return [match, *([{"$set": times}] if times else []), *stages]
 
         # By a scan of the collection, which holds little else: the index costs a fetch for each.
