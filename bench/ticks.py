@@ -104,28 +104,31 @@ async def _measure(uri: str, scenario: Scenario) -> list[str]:
     client, plain = connect(uri), pymongo.MongoClient[dict[str, Any]](uri, tz_aware=True)
     database = Database(client, "bench", indexes(86_400) | registry.indexes())
     await database.ensure_indexes()
-    ticker, barest = Ticker(database, registry.METRICS), Barest(plain.bench)
+    now = START
+    ticker = Ticker(database, registry.METRICS, lambda: now)
+    barest = Barest(plain.bench)
 
     def processor() -> float:
         used = plain.admin.command("serverStatus")["extra_info"]
         return float(used["user_time_us"] + used["system_time_us"]) / 1e6
 
-    async def theirs(now: datetime) -> Any:  # noqa: ANN401 - whatever it answers
+    async def theirs() -> Any:  # noqa: ANN401 - whatever it answers
         return barest.tick(now)
 
-    async def timed(cost: Cost, tick: Callable[[datetime], Awaitable[Any]], now: datetime) -> Any:  # noqa: ANN401
+    async def timed(cost: Cost, tick: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401
         before, started = processor(), time.perf_counter()
-        answer = await tick(now)
+        answer = await tick()
         cost.took.append((time.perf_counter() - started) * 1000)
         cost.processor += processor() - before
         return answer
 
     clock = float(scenario.span)
     _fill(plain.bench, scenario, chance, 0.0, clock)
+    now = START + timedelta(seconds=clock)
     row = [scenario.name]
     first = Cost(), Cost()
     for cost, tick in zip(first, (ticker.tick, theirs), strict=True):
-        await timed(cost, tick, START + timedelta(seconds=clock))
+        await timed(cost, tick)
     for count, step in ((WATCHED, 1), (UNWATCHED, 10)):
         ours, reference = Cost(), Cost()
         for n in range(count):
@@ -133,7 +136,7 @@ async def _measure(uri: str, scenario: Scenario) -> list[str]:
             clock += step
             now = START + timedelta(seconds=clock)
             turns = [(ours, ticker.tick), (reference, theirs)]
-            answers = {id(c): await timed(c, t, now) for c, t in (turns if n % 2 else turns[::-1])}
+            answers = {id(c): await timed(c, t) for c, t in (turns if n % 2 else turns[::-1])}
         _same(answers[id(ours)], answers[id(reference)])
         medians = [statistics.median(cost.took) for cost in (ours, reference)]
         row += [ours.text(count * step), reference.text(count * step)]

@@ -17,7 +17,7 @@ from shared.http.responses import json_answer
 from shared.ingest.rejections import newest_rejections
 from shared.metrics.active_sessions import ACTIVE_SESSIONS
 from shared.metrics.current import RebuildingError
-from shared.metrics.engine.source import Metric
+from shared.metrics.engine.metric import Metric
 from shared.metrics.one_user import sessions_of_user
 from shared.metrics.per_minute import read_per_minute
 from shared.metrics.registry import ANSWERS, METRICS, Metrics, shortened, shown

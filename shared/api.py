@@ -35,7 +35,7 @@ from shared.ingest.body import JSON
 from shared.ingest.rejections import Rejections
 from shared.ingest.stored_events import StoredEvents
 from shared.metrics.active_sessions import ACTIVE_SESSIONS
-from shared.metrics.engine.source import MAX_LISTED, Metric
+from shared.metrics.engine.metric import MAX_LISTED, Metric
 from shared.metrics.one_user import UserSessionsAnswer
 from shared.metrics.per_minute import PerMinute
 from shared.metrics.registry import ANSWERS, METRICS, Metrics

@@ -13,12 +13,17 @@ SOCKET: Final = 20  # frees the thread of an operation that was given up
 LANDED: Final = QUEUE + 2 * WRITE
 # So old may a step be that each tick verifies: within it an event may land after its step was made.
 VERIFIED: Final = 20
-# For so long nobody else ticks when a process was killed in a tick; renewed three times meanwhile.
-LEASE: Final = 3
+# For so long nobody else ticks when a process was killed in a tick; it is renewed each second.
+LEASE: Final = 6
+RENEWED: Final = 1
 # Requests in flight have so long to end when the service is stopped.
 GRACE: Final = 15
 
 assert LANDED + MAX_SKEW.total_seconds() < VERIFIED
 assert LANDED <= GRACE
 assert READ < SOCKET
-assert LEASE < READ
+# No process takes the lease of one that renews it, whichever clock is ahead; what a tick writes is
+# earlier, by its clock, than what the next one does after that lease or that write was given up.
+assert MAX_SKEW.total_seconds() < LEASE - RENEWED
+assert MAX_SKEW.total_seconds() < WRITE
+assert LEASE + MAX_SKEW.total_seconds() < READ

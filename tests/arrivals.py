@@ -1,13 +1,16 @@
 """Events that have arrived, and what every metric must be then."""
 
 import copy
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 from bson import ObjectId
 
 from shared.metrics.engine.tick import Ticker
+from shared.metrics.engine.watermark import OvertakenError
 from shared.metrics.registry import METRICS
 from shared.storage.database import Collection, Database
 from tests.oracle import expected_metrics, shown_metrics
@@ -42,8 +45,13 @@ async def arrive(database: Database, at: datetime, events: Sequence[dict[str, An
 
 
 async def tick(database: Database, at: datetime) -> dict[str, Any]:
-    """Return the document of a tick, by a process that has just started."""
-    return await Ticker(database, METRICS).tick(at)
+    """Return the document of a tick, by a process that has just started.
+
+    It ticks again where one that died had an operation on its way, which overtook it.
+    """
+    while True:
+        with suppress(OvertakenError):
+            return await Ticker(database, METRICS, lambda: at).tick()
 
 
 async def assert_exact(database: Database, document: dict[str, Any], limit: int = 100) -> None:
@@ -58,20 +66,32 @@ async def assert_exact(database: Database, document: dict[str, Any], limit: int 
     assert shown_metrics(document, document, document) == expected
 
 
-class Tap:
-    """A collection of which each operation is first told to somebody."""
+Told = Callable[[str], Awaitable[None] | None]
 
-    def __init__(self, collection: Collection, told: Callable[[str], None]) -> None:
+
+class Tap:
+    """A collection of which each operation is first told to somebody, who may hold it back."""
+
+    def __init__(self, collection: Collection, told: Told) -> None:
         self._collection = collection
         self._told = told
 
     def __getattr__(self, operation: str) -> Callable[..., Any]:
         """Tell the operation, and do it."""
-        self._told(operation)
-        return cast("Callable[..., Any]", getattr(self._collection, operation))
+        do = cast("Callable[..., Any]", getattr(self._collection, operation))
+        waiting = self._told(operation)
+        if waiting is None:
+            return do
+
+        async def wait_and_do(*arguments: Any, **options: Any) -> Any:
+            await waiting
+            result = do(*arguments, **options)
+            return await result if inspect.isawaitable(result) else result
+
+        return wait_and_do
 
 
-def tapped(database: Database, told: Callable[[str], None]) -> Database:
+def tapped(database: Database, told: Told) -> Database:
     """Return the database with each operation on it told before it is done."""
     tapped = copy.copy(database)
     for name in ("events", "rejections", "snapshots", "latest", "leases"):

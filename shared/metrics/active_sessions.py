@@ -4,7 +4,7 @@ from typing import Final
 
 from pydantic import BaseModel, Field
 
-from shared.metrics.engine.source import MAX_LISTED, Found, Metric, Ranking, Read
+from shared.metrics.engine.metric import MAX_LISTED, Metric, Ranking, Rows
 from shared.metrics.sessions import USERS
 from shared.schema import WindowSeconds
 from shared.windows import ACTIVE, seconds
@@ -39,19 +39,22 @@ class ActiveSessions(ActiveSessionTotals):
     users: list[UserSessions] = Field(description="most sessions first, ties by id")
 
 
-def _answer(found: Found) -> ActiveSessions:
-    spread = {row["_id"]: row["users"] for row in found["spread"]}
+def _answer(users: Rows) -> ActiveSessions:
+    of = {row["_id"]: row["users"] for row in users if row["_id"]}  # 0: without any session
+    ranked = [
+        UserSessions(user_id=user, sessions=row["_id"])
+        for row in sorted(users, key=lambda row: -row["_id"])
+        for user in sorted(row["first"])
+        if row["_id"]
+    ]
+    one, two = of.get(1, 0), of.get(2, 0)
     return ActiveSessions(
         window_seconds=seconds(ACTIVE),
-        total=sum(row["sessions"] for row in found["spread"]),
-        spread=SessionSpread(
-            one=spread.get(1, 0), two=spread.get(2, 0), three_or_more=spread.get(3, 0)
-        ),
-        users=[UserSessions(user_id=row["_id"], sessions=row["sessions"]) for row in found["top"]],
+        total=sum(sessions * number for sessions, number in of.items()),
+        spread=SessionSpread(one=one, two=two, three_or_more=sum(of.values()) - one - two),
+        users=ranked[:MAX_LISTED],
     )
 
-
-_HAS_SESSIONS: Final = {"$match": {"sessions": {"$gt": 0}}}
 
 ACTIVE_SESSIONS: Final = Metric(
     name="active_sessions",
@@ -59,23 +62,6 @@ ACTIVE_SESSIONS: Final = Metric(
     model=ActiveSessions,
     totals=ActiveSessionTotals,
     ranking=Ranking("users", shown=10),
-    reads={
-        "top": Read(
-            USERS, [_HAS_SESSIONS, {"$sort": {"sessions": -1, "_id": 1}}, {"$limit": MAX_LISTED}]
-        ),
-        "spread": Read(
-            USERS,
-            [
-                _HAS_SESSIONS,
-                {
-                    "$group": {
-                        "_id": {"$min": ["$sessions", 3]},
-                        "users": {"$sum": 1},
-                        "sessions": {"$sum": "$sessions"},
-                    }
-                },
-            ],
-        ),
-    },
+    reads={"users": USERS},
     answer=_answer,
 )

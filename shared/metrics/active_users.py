@@ -4,7 +4,7 @@ from typing import Final
 
 from pydantic import BaseModel, Field
 
-from shared.metrics.engine.source import Found, Metric, Read, number
+from shared.metrics.engine.metric import Metric, Rows
 from shared.metrics.sessions import USERS
 from shared.schema import WindowSeconds
 from shared.windows import ACTIVE, seconds
@@ -17,8 +17,8 @@ class ActiveUsers(BaseModel):
     count: int = Field(description="distinct users", examples=[42])
 
 
-def _answer(found: Found) -> ActiveUsers:
-    return ActiveUsers(window_seconds=seconds(ACTIVE), count=number(found["users"], "n"))
+def _answer(users: Rows) -> ActiveUsers:
+    return ActiveUsers(window_seconds=seconds(ACTIVE), count=sum(row["users"] for row in users))
 
 
 ACTIVE_USERS: Final = Metric(
@@ -26,6 +26,6 @@ ACTIVE_USERS: Final = Metric(
     summary="Distinct users in the last 5 minutes",
     model=ActiveUsers,
     totals=ActiveUsers,
-    reads={"users": Read(USERS, [{"$count": "n"}])},
+    reads={"users": USERS},
     answer=_answer,
 )

@@ -6,7 +6,7 @@ from typing import Final
 from pydantic import BaseModel, Field
 
 from shared.metrics.engine.counts import arrivals_of
-from shared.metrics.engine.source import Found, Metric, Pipeline, Read, Source, number
+from shared.metrics.engine.metric import Metric, Pipeline, Rows, Source, number
 from shared.schema import Instant, WindowSeconds
 from shared.windows import seconds
 
@@ -30,11 +30,10 @@ def _newest(at: datetime) -> Pipeline:
     ]
 
 
-def _answer(found: Found) -> Arrivals:
-    newest = found["newest"]
+def _answer(arrived: Rows, newest: Rows) -> Arrivals:
     return Arrivals(
         window_seconds=seconds(_WINDOW),
-        count=number(found["arrived"], "n"),
+        count=number(arrived, "n"),
         last_at=newest[0]["received_at"] if newest else None,
     )
 
@@ -44,9 +43,6 @@ ARRIVALS: Final = Metric(
     summary="Events accepted in the last minute, and when the newest arrived",
     model=Arrivals,
     totals=Arrivals,
-    reads={
-        "arrived": Read(arrivals_of(_WINDOW), [{"$match": {}}]),
-        "newest": Read(Source("events", _newest), [{"$match": {}}]),
-    },
+    reads={"arrived": arrivals_of(_WINDOW), "newest": Source("events", _newest)},
     answer=_answer,
 )

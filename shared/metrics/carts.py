@@ -6,7 +6,7 @@ from typing import Any, Final
 from pydantic import BaseModel, Field
 
 from shared.metrics.engine.last_seen import LastSeen
-from shared.metrics.engine.source import Found, Metric, Read, number
+from shared.metrics.engine.metric import Metric, Rows, number
 from shared.schema import WindowSeconds
 from shared.windows import seconds
 
@@ -32,8 +32,8 @@ def _sessions(condition: dict[str, Any]) -> dict[str, Any]:
     return {"$sum": {"$cond": [condition, 1, 0]}}
 
 
-def _answer(found: Found) -> Carts:
-    counts = {name: number(found["counts"], name) for name in ("open", "carts", "purchases")}
+def _answer(sessions: Rows) -> Carts:
+    counts = {name: number(sessions, name) for name in ("open", "carts", "purchases")}
     return Carts(window_seconds=seconds(_WINDOW), **counts)
 
 
@@ -50,19 +50,16 @@ CARTS: Final = Metric(
     model=Carts,
     totals=Carts,
     reads={
-        "counts": Read(
-            _SESSIONS.source(),
-            [
-                {
-                    "$group": {
-                        "_id": None,
-                        # A time that is missing is less than any other, and than null.
-                        "open": _sessions({"$gt": ["$added_at", "$bought_at"]}),
-                        "carts": _sessions({"$gt": ["$added_at", None]}),
-                        "purchases": _sessions({"$gt": ["$bought_at", None]}),
-                    }
+        "sessions": _SESSIONS.source(
+            {
+                "$group": {
+                    "_id": None,
+                    # A time that is missing is less than any other, and than null.
+                    "open": _sessions({"$gt": ["$added_at", "$bought_at"]}),
+                    "carts": _sessions({"$gt": ["$added_at", None]}),
+                    "purchases": _sessions({"$gt": ["$bought_at", None]}),
                 }
-            ],
+            }
         )
     },
     answer=_answer,

@@ -1,14 +1,13 @@
 """Comparison: what the stored snapshots nearest to 15 minutes and to a day before said."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from pydantic import BaseModel, Field, ValidationError
 
 from shared.metrics.active_sessions import ActiveSessionTotals
 from shared.metrics.active_users import ActiveUsers
-from shared.metrics.engine.source import Found, Metric, Pipeline, Read, Source
+from shared.metrics.engine.metric import Metric, Pipeline, Rows, Source
 from shared.metrics.page_views import PageViews
 from shared.schema import AsOf, Instant
 
@@ -58,9 +57,9 @@ def _snapshot(before: timedelta, tolerance: timedelta) -> Source:
     return Source("snapshots", nearest)
 
 
-def _before(found: list[Mapping[str, Any]]) -> Before | None:
+def _before(snapshots: Rows) -> Before | None:
     try:
-        stored = _Stored.model_validate(found[0])
+        stored = _Stored.model_validate(snapshots[0])
     except (IndexError, ValidationError):  # none, or another release's
         return None
     return Before(
@@ -72,20 +71,18 @@ def _before(found: list[Mapping[str, Any]]) -> Before | None:
     )
 
 
-def _answer(found: Found) -> Comparison:
-    return Comparison(
-        previous=_before([*found["previous"]]), yesterday=_before([*found["yesterday"]])
-    )
+def _answer(previous: Rows, yesterday: Rows) -> Comparison:
+    return Comparison(previous=_before(previous), yesterday=_before(yesterday))
 
-
-_MINUTES_AGO: Final = _snapshot(timedelta(minutes=15), timedelta(seconds=30))
-_A_DAY_AGO: Final = _snapshot(timedelta(hours=24), timedelta(minutes=5))
 
 COMPARISON: Final = Metric(
     name="comparison",
     summary="The same numbers 15 minutes and 24 hours before",
     model=Comparison,
     totals=None,
-    reads={"previous": Read(_MINUTES_AGO, []), "yesterday": Read(_A_DAY_AGO, [])},
+    reads={
+        "previous": _snapshot(timedelta(minutes=15), timedelta(seconds=30)),
+        "yesterday": _snapshot(timedelta(hours=24), timedelta(minutes=5)),
+    },
     answer=_answer,
 )

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 from shared import deadlines, telemetry
 from shared.clock import MAX_SKEW, Clock
 from shared.metrics.engine.tick import Ticker
+from shared.metrics.engine.watermark import OvertakenError
 from shared.metrics.registry import METRICS, SHAPE, Metrics
 from shared.metrics.snapshots import due_at, store_snapshot
 from shared.storage.database import (
@@ -41,7 +43,7 @@ class CurrentMetrics:
         self._database = database
         self._clock = clock
         self._lease = Lease(database.leases, "tick", timedelta(seconds=deadlines.LEASE), clock)
-        self._ticker = Ticker(database, METRICS)
+        self._ticker = Ticker(database, METRICS, clock)
         self._latest: Document | None = None
         self._refreshing: asyncio.Task[None] | None = None
         self._progress = (0, 0)
@@ -65,7 +67,8 @@ class CurrentMetrics:
 
     async def rebuild(self, reach: timedelta) -> None:
         """Make whatever step is missing of those that began in the last `reach`."""
-        await self._alone(lambda: self._ticker.keep_steps(self._clock(), reach, self._tell))
+        with suppress(OvertakenError):
+            await self._alone(lambda: self._ticker.rebuild(reach, self._tell))
 
     async def close(self) -> None:
         """Leave off what is being computed."""
@@ -101,13 +104,13 @@ class CurrentMetrics:
     async def _tick(self) -> None:
         started = time.perf_counter()
         try:
-            document = await self._ticker.tick(self._clock(), self._tell)
+            document = await self._ticker.tick(self._tell)
+        except OvertakenError:
+            return
         except Exception:
             telemetry.tick_failed()
             raise
         telemetry.tick_finished(time.perf_counter() - started, self._progress[1])
-        if not await self._lease.keep():
-            return  # another process has moved the rollups on: what we read may be neither's
         self._latest = document
         stored = document | {"_id": SHAPE}
         await written(

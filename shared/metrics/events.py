@@ -5,17 +5,8 @@ from typing import Final
 
 from pydantic import BaseModel, Field
 
-from shared.metrics.engine.counts import COUNTS
-from shared.metrics.engine.source import (
-    MAX_LISTED,
-    Found,
-    Metric,
-    Pipeline,
-    Read,
-    Source,
-    number,
-    within,
-)
+from shared.metrics.engine.counts import WINDOW
+from shared.metrics.engine.metric import Metric, Pipeline, Rows, Source, number, within
 from shared.schema import PAGE_VIEW, WindowSeconds
 from shared.windows import VIEWS, seconds
 
@@ -40,25 +31,26 @@ class EventCounts(BaseModel):
 
 
 def _late(at: datetime) -> Pipeline:
-    return [{"$match": {"late": True, "received_at": within(at, VIEWS)}}]
+    return [{"$match": {"late": True, "received_at": within(at, VIEWS)}}, {"$count": "n"}]
 
 
 def _rejected(at: datetime) -> Pipeline:
-    return [{"$match": {"rejected_at": within(at, VIEWS)}}]
+    return [
+        {"$match": {"rejected_at": within(at, VIEWS)}},
+        {"$group": {"_id": None, "n": {"$sum": "$count"}}},
+    ]
 
 
-def _answer(found: Found) -> EventCounts:
+def _answer(window: Rows, late: Rows, rejected: Rows) -> EventCounts:
     return EventCounts(
         window_seconds=seconds(VIEWS),
-        total=number(found["total"], "n"),
-        types=number(found["total"], "types"),
-        by_type={row["_id"]: row["n"] for row in found["by_type"]},
-        late=number(found["late"], "n"),
-        rejected=number(found["rejected"], "n"),
+        total=number(window, "events"),
+        types=number(window, "types"),
+        by_type={row["t"]: row["n"] for row in window[0]["by_type"]} if window else {},
+        late=number(late, "n"),
+        rejected=number(rejected, "n"),
     )
 
-
-_OF_TYPE: Final = {"$group": {"_id": "$_id.t", "n": {"$sum": "$n"}}}
 
 EVENTS: Final = Metric(
     name="events",
@@ -66,15 +58,9 @@ EVENTS: Final = Metric(
     model=EventCounts,
     totals=EventCounts,
     reads={
-        "by_type": Read(COUNTS, [_OF_TYPE, {"$sort": {"n": -1, "_id": 1}}, {"$limit": MAX_LISTED}]),
-        "total": Read(
-            COUNTS,
-            [_OF_TYPE, {"$group": {"_id": None, "n": {"$sum": "$n"}, "types": {"$sum": 1}}}],
-        ),
-        "late": Read(Source("events", _late), [{"$count": "n"}]),
-        "rejected": Read(
-            Source("rejections", _rejected), [{"$group": {"_id": None, "n": {"$sum": "$count"}}}]
-        ),
+        "window": WINDOW,
+        "late": Source("events", _late),
+        "rejected": Source("rejections", _rejected),
     },
     answer=_answer,
 )

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from shared.metrics.engine.source import MAX_LISTED, Pipeline, number, within
+from shared.metrics.engine.metric import MAX_LISTED, Pipeline, number, within
 from shared.schema import AsOf, Instant, WindowSeconds
 from shared.storage.database import Database, all_of
 from shared.windows import ACTIVE, seconds

@@ -4,9 +4,9 @@ from typing import Final
 
 from pydantic import BaseModel, Field
 
-from shared.metrics.engine.counts import COUNTS
-from shared.metrics.engine.source import MAX_LISTED, Found, Metric, Ranking, Read, number
-from shared.schema import PAGE_VIEW, WindowSeconds
+from shared.metrics.engine.counts import WINDOW
+from shared.metrics.engine.metric import Metric, Ranking, Rows
+from shared.schema import WindowSeconds
 from shared.windows import VIEWS, seconds
 
 
@@ -33,16 +33,15 @@ class PageViews(PageViewTotals):
     top: list[PageCount] = Field(description="most viewed first, ties by URL")
 
 
-def _answer(found: Found) -> PageViews:
+def _answer(window: Rows) -> PageViews:
+    views = (window[0]["page_views"] if window else None) or {"n": 0, "pages": 0, "top": []}
     return PageViews(
         window_seconds=seconds(VIEWS),
-        total=number(found["total"], "views"),
-        pages=number(found["total"], "pages"),
-        top=[PageCount(page_url=row["_id"]["p"], views=row["n"]) for row in found["top"]],
+        total=views["n"],
+        pages=views["pages"],
+        top=[PageCount(page_url=row["p"], views=row["n"]) for row in views["top"]],
     )
 
-
-_VIEWED: Final = {"$match": {"_id.t": PAGE_VIEW}}
 
 PAGE_VIEWS: Final = Metric(
     name="page_views",
@@ -50,12 +49,6 @@ PAGE_VIEWS: Final = Metric(
     model=PageViews,
     totals=PageViewTotals,
     ranking=Ranking("top", shown=5),
-    reads={
-        "top": Read(COUNTS, [_VIEWED, {"$sort": {"n": -1, "_id.p": 1}}, {"$limit": MAX_LISTED}]),
-        "total": Read(
-            COUNTS,
-            [_VIEWED, {"$group": {"_id": None, "views": {"$sum": "$n"}, "pages": {"$sum": 1}}}],
-        ),
-    },
+    reads={"window": WINDOW},
     answer=_answer,
 )

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from shared.metrics.current import CurrentMetrics
 from shared.metrics.engine import counts
-from shared.metrics.engine.source import Pipeline, number
+from shared.metrics.engine.metric import Pipeline, number
 from shared.schema import AsOf, Instant
 from shared.storage.database import Database, all_of
 
@@ -31,9 +31,12 @@ class PerMinute(BaseModel):
 
 
 def _minutes(first: datetime) -> Pipeline:
-    """Add up the minutes from `first` on, and see how many steps there are, and up to when."""
+    """Add up the minutes from `first` on, and see how many steps there are, and up to when.
+
+    What occurs in the millisecond that a minute begins may arrive in it, in the step before.
+    """
     return [
-        {"$match": {"_id": {"$gte": counts.step_of(first)}}},
+        {"$match": {"_id": {"$gte": first - counts.STEP}}},
         {
             "$facet": {
                 "steps": [{"$group": {"_id": None, "n": {"$sum": 1}, "at": {"$max": "$until"}}}],
@@ -59,8 +62,8 @@ async def read_per_minute(database: Database, current: CurrentMetrics, minutes: 
     first = _minute_of(now) - reach + _MINUTE
     collection = database.collection(counts.COLLECTION)
     [found] = await all_of(collection, _minutes(first))
-    if number(found["steps"], "n") < (now - counts.step_of(first)) / counts.STEP:
-        await current.rebuild(now - first)
+    if number(found["steps"], "n") < (now - first) / counts.STEP + 1:
+        await current.rebuild(now - first + counts.STEP)
         [found] = await all_of(collection, _minutes(first))
     at = found["steps"][0]["at"]
     counted = {row["_id"]: row for row in found["minutes"]}

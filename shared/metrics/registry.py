@@ -12,7 +12,7 @@ from shared.metrics.arrivals import ARRIVALS
 from shared.metrics.carts import CARTS
 from shared.metrics.comparison import COMPARISON
 from shared.metrics.engine import counts
-from shared.metrics.engine.source import Metric, fingerprint
+from shared.metrics.engine.metric import Metric, fingerprint
 from shared.metrics.engine.tick import rollups_of
 from shared.metrics.events import EVENTS
 from shared.metrics.page_views import PAGE_VIEWS

@@ -3,6 +3,7 @@
 from typing import Final
 
 from shared.metrics.engine.last_seen import LastSeen
+from shared.metrics.engine.metric import MAX_LISTED
 from shared.windows import ACTIVE
 
 SESSIONS: Final = LastSeen(
@@ -15,5 +16,14 @@ SESSIONS: Final = LastSeen(
     },
 )
 
-# `{"_id": user_id, "sessions": 3}` for every user who was seen.
-USERS: Final = SESSIONS.source({"$group": {"_id": "$user_id", "sessions": {"$sum": "$sessions"}}})
+# Users by how many sessions they have: `{"_id": 3, "users": 17, "first": [the first 100 ids]}`.
+USERS: Final = SESSIONS.source(
+    {"$group": {"_id": "$user_id", "sessions": {"$sum": "$sessions"}}},
+    {
+        "$group": {
+            "_id": "$sessions",
+            "users": {"$sum": 1},
+            "first": {"$minN": {"input": "$_id", "n": MAX_LISTED}},
+        }
+    },
+)

@@ -6,7 +6,7 @@ from typing import Any, Final
 from pydantic import BaseModel, Field, ValidationError
 from pymongo.errors import DuplicateKeyError
 
-from shared.metrics.engine.source import Pipeline
+from shared.metrics.engine.metric import Pipeline
 from shared.metrics.registry import METRICS, Snapshot
 from shared.schema import AsOf
 from shared.storage.database import Database, Document, all_of, write_deadline

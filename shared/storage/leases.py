@@ -8,14 +8,16 @@ from datetime import timedelta
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
-from shared.clock import Clock
+from shared import deadlines
+from shared.clock import MAX_SKEW, Clock
 from shared.storage.database import Collection, written
 
 
 class Lease:
     """A lease by name. Each time that it is taken it has another holder's id.
 
-    So `keep` tells its holder whether somebody else has had it, however long it was stopped.
+    It keeps others from doing the same work, by clocks that may differ by `MAX_SKEW`. It cannot
+    stop a holder that was frozen and goes on: what must not happen then needs a fence of its own.
     """
 
     def __init__(self, leases: Collection, name: str, term: timedelta, clock: Clock) -> None:
@@ -30,10 +32,10 @@ class Lease:
         """Take the lease if it is free; return whether this process has it now.
 
         What ended, what this object had and could not release, and what no holder can have
-        written (an end further away than a term, or none) is free.
+        written (an end further away than a term and a skew, or none) is free.
         """
         now, last, self._holder = self._clock(), self._holder, ObjectId()
-        others = {"$gt": now, "$lte": now + self._term}
+        others = {"$gt": now, "$lte": now + self._term + MAX_SKEW}
         free = [{"holder": last}, {"ends_at": {"$not": others}}]
         try:
             await self._write({"_id": self._name, "$or": free}, upsert=True)
@@ -41,13 +43,9 @@ class Lease:
             return False
         return True
 
-    async def keep(self) -> bool:
-        """Extend the lease; return False if somebody else has taken it since `take`."""
-        return await self._write({"_id": self._name, "holder": self._holder}) > 0
-
     @contextlib.asynccontextmanager
     async def renewed(self) -> AsyncIterator[None]:
-        """Extend the lease three times a term while the block runs, and release it at the end."""
+        """Extend the lease each second while the block runs, and release it at the end."""
         renewing = asyncio.create_task(self._renew())
         try:
             yield
@@ -71,13 +69,10 @@ class Lease:
 
     async def _renew(self) -> None:
         while True:
-            await asyncio.sleep(self._term.total_seconds() / 3)
+            await asyncio.sleep(deadlines.RENEWED)
             with contextlib.suppress(PyMongoError):
-                await self.keep()
+                await self._write({"_id": self._name, "holder": self._holder})
 
-    async def _write(self, query: dict[str, object], *, upsert: bool = False) -> int:
+    async def _write(self, query: dict[str, object], *, upsert: bool = False) -> None:
         held = {"holder": self._holder, "ends_at": self._clock() + self._term}
-        result = await written(
-            lambda: self._leases.update_one(query, {"$set": held}, upsert=upsert)
-        )
-        return int(result.matched_count)
+        await written(lambda: self._leases.update_one(query, {"$set": held}, upsert=upsert))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from functions.rollup import run
 from shared.metrics.current import RebuildingError
-from shared.metrics.engine.source import Metric
+from shared.metrics.engine.metric import Metric
 from shared.metrics.registry import METRICS, indexes
 from shared.metrics.snapshots import store_snapshot
 from tests.conftest import Service, StartService

@@ -77,7 +77,7 @@ async def test_a_first_tick_on_a_full_window_keeps_each_piece_that_it_made(
 
         with pytest.raises(RuntimeError):
             await CurrentMetrics(tapped(database, die), clock).get()
-        clock.advance(seconds=4)  # the lease of the dead
+        clock.advance(seconds=7)  # the lease of the dead
         heads = await database.collection(counts.COLLECTION).count_documents(
             {"events": {"$gte": 0}}
         )
@@ -112,10 +112,10 @@ async def test_who_waits_too_long_is_told_how_far_the_rebuild_is(
     hold = asyncio.Event()
     make = metrics._ticker._steps.make_head
 
-    async def make_slowly(step: Any, until: Any) -> Any:
+    async def make_slowly(step: Any, until: Any, made_at: Any) -> Any:
         if step > clock.now - timedelta(minutes=5):
             await hold.wait()
-        return await make(step, until)
+        return await make(step, until, made_at)
 
     monkeypatch.setattr(metrics._ticker._steps, "make_head", make_slowly)
     monkeypatch.setattr(deadlines, "READ", 3)

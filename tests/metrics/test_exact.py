@@ -2,9 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pymongo
@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from shared.metrics.current import CurrentMetrics
 from shared.metrics.engine import counts, last_seen
-from shared.metrics.engine.tick import AUDITED, rollups_of
+from shared.metrics.engine.tick import Ticker, rollups_of
+from shared.metrics.engine.verify import FEW
+from shared.metrics.engine.watermark import OvertakenError
 from shared.metrics.per_minute import read_per_minute
 from shared.metrics.registry import METRICS, indexes
 from shared.storage.database import Database, connected
@@ -74,7 +76,9 @@ async def land(database: Database, clock: FakeClock, late: tuple[float, list[Any
 
 
 async def tick_together(database: Database, clock: FakeClock, processes: int) -> None:
-    await asyncio.gather(*[tick(database, clock.now) for _ in range(processes)])
+    ticks = [Ticker(database, METRICS, clock).tick() for _ in range(processes)]
+    for outcome in await asyncio.gather(*ticks, return_exceptions=True):
+        assert isinstance(outcome, dict | OvertakenError)
 
 
 async def let_pass(_database: Database, clock: FakeClock, milliseconds: int) -> None:
@@ -191,7 +195,7 @@ async def test_a_tick_that_dies_at_any_operation_leaves_nothing_wrong(database: 
         await assert_exact(database, await tick(database, clock.now))
 
 
-@pytest.mark.parametrize("pause", [4, 12, 40], ids=lambda pause: f"for {pause} s")
+@pytest.mark.parametrize("pause", [7, 12, 40], ids=lambda pause: f"for {pause} s")
 async def test_a_process_that_was_stopped_in_a_tick_answers_nothing_that_another_moved_on(
     mongodb_uri: str, database: Database, pause: float
 ) -> None:
@@ -225,6 +229,61 @@ async def test_a_process_that_was_stopped_in_a_tick_answers_nothing_that_another
         await assert_exact(database, await CurrentMetrics(database, clock).get())
 
 
+class Tick:
+    """A tick that stops before its n-th operation, until told to go on."""
+
+    def __init__(self, database: Database, at: datetime, number: int) -> None:
+        self.stopped = asyncio.Event()
+        self._go_on = asyncio.Event()
+        self._left = number
+        self._dies = False
+        ticker = Ticker(tapped(database, self._told), METRICS, lambda: at)
+        self._task = asyncio.create_task(ticker.tick())
+        self._task.add_done_callback(lambda _task: self.stopped.set())
+
+    def _told(self, operation: str) -> Awaitable[None] | None:
+        self._left -= 1
+        if self._left < 0 and self._dies:
+            raise KilledError
+        return self._wait() if self._left == -1 and operation != "find" else None
+
+    async def _wait(self) -> None:
+        self.stopped.set()
+        await self._go_on.wait()
+
+    async def end(self, *, dies: bool = False) -> dict[str, Any] | None:
+        """Let it go on, or do that one operation and die; return its answer."""
+        self._dies = dies
+        self._go_on.set()
+        with suppress(KilledError, OvertakenError):
+            return await self._task
+        return None
+
+
+@pytest.mark.parametrize("dies", [False, True], ids=["a tick goes on", "a write lands"])
+@pytest.mark.parametrize("number", range(18))
+async def test_what_goes_on_in_the_middle_of_a_later_tick_leaves_nothing_wrong(
+    database: Database, number: int, dies: bool
+) -> None:
+    clock = FakeClock()
+    clock.advance(seconds=2.5)
+    for other in range(0, 18, 2):
+        await arrive(database, clock.now, [event(age=0, user_id=f"u{other}")])
+        clock.advance(seconds=2)
+        late = [event(age=n, user_id=f"{other} {n}", session_id=f"{other} {n}") for n in (1, 2)]
+        early = Tick(database, clock.now, number)
+        await early.stopped.wait()
+        await arrive(database, clock.now - timedelta(seconds=0.5), late[:1])
+        clock.advance(seconds=6)
+        later = Tick(database, clock.now, other)
+        await later.stopped.wait()
+        await arrive(database, clock.now - timedelta(seconds=3), late[1:])
+        await early.end(dies=dies)
+        await later.end()
+        clock.advance(seconds=1)
+        await assert_exact(database, await tick(database, clock.now))
+
+
 async def test_answers_come_from_rollups_and_not_from_raw_events(database: Database) -> None:
     clock = FakeClock()
     await arrive(database, clock.now - timedelta(seconds=40), [event(age=0, user_id="counted")])
@@ -236,22 +295,37 @@ async def test_answers_come_from_rollups_and_not_from_raw_events(database: Datab
     assert after["active_sessions"]["users"] == before["active_sessions"]["users"]
 
 
-async def test_old_steps_are_verified_in_turn(database: Database) -> None:
+@pytest.mark.parametrize("restarts", [False, True], ids=["one process", "a new one each tick"])
+async def test_old_steps_are_verified_in_turn(database: Database, restarts: bool) -> None:
     clock = FakeClock()
-    per_step = AUDITED // 10
-    for _ in range(60):
-        await arrive(database, clock.now, [event(age=0)] * per_step)
-        clock.advance(seconds=5)
     current = CurrentMetrics(database, clock)
-    await current.get()
+    for _ in range(60):
+        await arrive(database, clock.now, [event(age=0)] * (FEW // 30))
+        clock.advance(seconds=5)
+        await current.get()
     await arrive(database, clock.now - timedelta(seconds=200), [event(age=0, page_url="/late")])
-    seen = []
-    for _ in range(5):  # 10 steps a tick, going back from 20 s ago
-        clock.advance(seconds=1)
-        document = await current.get()
-        seen.append(any(row["page_url"] == "/late" for row in document["page_views"]["top"]))
-    assert seen == [False, False, False, True, True]
+    for _ in range(31):
+        clock.advance(seconds=10)
+        document = await (CurrentMetrics(database, clock) if restarts else current).get()
+        if document["page_views"]["pages"] > 1:
+            break
     await assert_exact(database, document)
+
+
+async def test_what_a_pause_held_back_is_counted_at_once(database: Database) -> None:
+    clock = FakeClock()
+    current = CurrentMetrics(database, clock)
+    for _ in range(10):
+        await arrive(database, clock.now, [event(age=0)])
+        clock.advance(seconds=5)
+        await current.get()
+    came = clock.now
+    clock.advance(seconds=300)
+    for ago in range(20):
+        await current.get()
+        await arrive(database, came + timedelta(seconds=ago), [event(age=0, user_id=f"{ago}")])
+        clock.advance(seconds=1.5)
+        await assert_exact(database, await current.get())
 
 
 async def test_minutes_are_exact_as_far_back_as_an_hour(database: Database) -> None:
@@ -274,6 +348,18 @@ async def test_minutes_are_exact_as_far_back_as_an_hour(database: Database) -> N
             shown = [(m.minute, m.events, m.page_views) for m in answer.minutes]
             assert shown == expected_minutes(events, answer.as_of, minutes)
             assert [m.complete for m in answer.minutes] == [True] * (minutes - 1) + [False]
+
+
+@pytest.mark.parametrize("second", [0, 0.001, 4.999, 5, 59.999])
+async def test_an_event_is_in_the_minute_that_it_occurs_and_arrives_in(
+    database: Database, second: float
+) -> None:
+    clock = FakeClock()
+    clock.advance(seconds=second)
+    await arrive(database, clock.now, [event(age=0)])
+    clock.advance(seconds=0.0 if second > 59 else 10)
+    answer = await read_per_minute(database, CurrentMetrics(database, clock), 1)
+    assert [minute.events for minute in answer.minutes] == [1]
 
 
 def test_each_collection_that_is_rolled_up_is_deleted_by_ttl() -> None:

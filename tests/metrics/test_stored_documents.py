@@ -7,7 +7,7 @@ import pytest
 
 from shared.metrics.engine import counts
 from shared.metrics.engine.last_seen import LastSeen
-from shared.metrics.engine.source import EPOCH, fingerprint
+from shared.metrics.engine.metric import EPOCH, fingerprint
 from shared.metrics.registry import METRICS, indexes
 from tests.conftest import Service
 
@@ -84,5 +84,5 @@ def test_a_collection_is_named_after_what_is_written_into_it() -> None:
         for fields in ({}, {"times": {"bought_at": "$occurred_at"}}, {"key": {"a": 1}})
     }
     assert len(collections) == 3
-    written = counts.rows_of(EPOCH, EPOCH, EPOCH), counts.head_of(EPOCH)
+    written = counts.rows_of(EPOCH, EPOCH, EPOCH), counts.head_of(EPOCH, EPOCH)
     assert f"steps_{fingerprint(*written)}" == counts.COLLECTION

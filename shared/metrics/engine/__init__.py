@@ -3,7 +3,7 @@
 Ingest only appends events. Two kinds of rollup are made from them, and one tick brings them up to
 date and answers. Read in this order:
 
-1. `source`: what a metric says of itself: what it reads, and what it answers.
+1. `metric`: what a metric says of itself: what it reads, and what it answers.
 2. `counts` and `steps`: the events that *arrived* in five seconds, counted by five-second bucket
    of *event* time, type and page. A step is never incremented: it is made anew from raw events.
 3. `last_seen`: one document a key (a session, say) with the last times that something happened.

@@ -6,22 +6,26 @@ The pipelines of counted steps: what is written for a step, and what metrics rea
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from shared.metrics.engine.source import EPOCH, Pipeline, Source, fingerprint
+from shared.metrics.engine.metric import EPOCH, MAX_LISTED, Pipeline, Source, fingerprint
 from shared.schema import PAGE_VIEW
-from shared.storage.database import index, ttl
+from shared.storage.database import Document, index, ttl
 from shared.windows import VIEWS
 
+# A step is what arrived in `step < received_at ≤ step + 5 s`; a bucket, like every minute shown, is
+# what occurred in `bucket ≤ occurred_at < bucket + 5 s`.
 STEP: Final = timedelta(seconds=5)
+REACH: Final = VIEWS  # the steps of so long are right after a tick: no metric may look further back
 HOUR: Final = timedelta(minutes=60)  # how far back minutes of event time are counted
 ROWS_KEPT: Final = VIEWS + timedelta(minutes=10)
 HEADS_KEPT: Final = HOUR + timedelta(minutes=15)
+_MILLISECOND: Final = timedelta(milliseconds=1)
 _CHUNK: Final = 128  # bytes of URL that a row may have, on average, in one document
 
 _IS_VIEW: Final = {"$eq": ["$event_type", PAGE_VIEW]}
 _BUCKET: Final = {
     "$subtract": [
         "$occurred_at",
-        {"$mod": [{"$toLong": "$occurred_at"}, STEP // timedelta(milliseconds=1)]},
+        {"$mod": [{"$toLong": "$occurred_at"}, STEP // _MILLISECOND]},
     ]
 }
 
@@ -33,8 +37,7 @@ def step_of(instant: datetime) -> datetime:
 
 def whole_step_after(instant: datetime) -> datetime:
     """Return the first beginning of a step that is not before `instant`."""
-    begin = step_of(instant)
-    return begin if begin == instant else begin + STEP
+    return step_of(instant - _MILLISECOND) + STEP
 
 
 def rows_of(step: datetime, until: datetime, made_at: datetime) -> Pipeline:
@@ -81,12 +84,15 @@ def rows_of(step: datetime, until: datetime, made_at: datetime) -> Pipeline:
     ]
 
 
-def head_of(step: datetime) -> Pipeline:
-    """Add up the rows of a step, by minute of event time: `{"events", "minutes": […]}`."""
+def head_of(step: datetime, made_at: datetime) -> Pipeline:
+    """Add up the rows of a step, by minute of event time: `{"events", "minutes": […]}`.
+
+    Only those that were made then: later ones count what arrived later.
+    """
     minute = {"$dateTrunc": {"date": "$bucket", "unit": "minute"}}  # null for null
     counts = ("events", "page_views")
     return [
-        {"$match": {"step": step}},
+        {"$match": {"step": step, "made_at": made_at}},
         {
             "$group": {
                 "_id": minute,
@@ -106,11 +112,14 @@ def head_of(step: datetime) -> Pipeline:
 
 
 INDEXES: Final = [ttl("expires_at", 0), index("bucket"), index("step")]
-COLLECTION: Final = "steps_" + fingerprint(rows_of(EPOCH, EPOCH, EPOCH), head_of(EPOCH))
+COLLECTION: Final = "steps_" + fingerprint(rows_of(EPOCH, EPOCH, EPOCH), head_of(EPOCH, EPOCH))
 
 
-def _counts(at: datetime) -> Pipeline:
-    """Add up all events of the window by type and page: `{"_id": {"t", "p"}, "n"}`.
+def _of_window(at: datetime) -> Pipeline:
+    """Add up the events of the window, in one row, with the 100 first of each ranking.
+
+    `{"events", "types", "by_type": [{"t", "n"}], "page_views": {"n", "pages", "top": […]}}`, of
+    which `page_views` is null where there is none, and its `top` is `[{"p", "n"}]`.
 
     Buckets inside the window count as a whole; the one that the window's trailing edge cuts is
     counted from raw events.
@@ -118,10 +127,13 @@ def _counts(at: datetime) -> Pipeline:
     edge = at - VIEWS
     first = step_of(edge) + STEP
     page = {"$cond": [_IS_VIEW, "$page_url", None]}
+    # An expression, so that no plan reads the whole index of arrivals for it, which one did.
+    arrived = {"$expr": {"$lte": [{"$toLong": "$received_at"}, {"$toLong": at}]}}
     cut = [
-        {"$match": {"occurred_at": {"$gt": edge, "$lt": first}, "received_at": {"$lte": at}}},
+        {"$match": {"occurred_at": {"$gt": edge, "$lt": first}} | arrived},
         {"$group": {"_id": {"t": "$event_type", "p": page}, "n": {"$sum": 1}}},
     ]
+    views = {"n": "$n", "pages": "$pages", "top": "$top"}
     return [
         {"$match": {"bucket": {"$gte": first, "$lte": at}}},
         {"$project": {"rows": 1}},
@@ -129,16 +141,38 @@ def _counts(at: datetime) -> Pipeline:
         {"$group": {"_id": {"t": "$rows.t", "p": "$rows.p"}, "n": {"$sum": "$rows.n"}}},
         {"$unionWith": {"coll": "events", "pipeline": cut}},
         {"$group": {"_id": "$_id", "n": {"$sum": "$n"}}},
+        {
+            "$group": {
+                "_id": "$_id.t",
+                "n": {"$sum": "$n"},
+                "pages": {"$sum": 1},
+                "top": _most("_id.p", {"p": "$_id.p", "n": "$n"}),
+            }
+        },
+        {
+            "$group": {
+                "_id": None,
+                "events": {"$sum": "$n"},
+                "types": {"$sum": 1},
+                "by_type": _most("_id", {"t": "$_id", "n": "$n"}),
+                "page_views": {"$max": {"$cond": [{"$eq": ["$_id", PAGE_VIEW]}, views, None]}},
+            }
+        },
     ]
 
 
-COUNTS: Final = Source(COLLECTION, _counts)
+def _most(name: str, row: Document) -> Document:
+    """Rank by `n`, most first, ties by name."""
+    return {"$topN": {"n": MAX_LISTED, "sortBy": {"n": -1, name: 1}, "output": row}}
+
+
+WINDOW: Final = Source(COLLECTION, _of_window)
 
 
 def arrivals_of(length: timedelta) -> Source:
     """Return the number of events that arrived in the last `length`: `[{"n"}]`."""
 
-    def stages(at: datetime) -> Pipeline:
+    def pipeline(at: datetime) -> Pipeline:
         first = whole_step_after(at - length)
         cut = [
             {"$match": {"received_at": {"$gt": at - length, "$lte": first}}},
@@ -151,4 +185,4 @@ def arrivals_of(length: timedelta) -> Source:
             {"$group": {"_id": None, "n": {"$sum": "$n"}}},
         ]
 
-    return Source(COLLECTION, stages)
+    return Source(COLLECTION, pipeline)

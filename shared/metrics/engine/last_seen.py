@@ -8,16 +8,16 @@ passed; every reader filters by time all the same.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any, Final
 
 from pymongo import IndexModel
 
-from shared.metrics.engine.source import EPOCH, Pipeline, Source, fingerprint, within
-from shared.storage.database import Database, Document, read_deadline, run_to_end, ttl, written
+from shared.metrics.engine.metric import EPOCH, Pipeline, Source, fingerprint, within
+from shared.metrics.engine.steps import Head
+from shared.metrics.engine.watermark import Watermark
+from shared.storage.database import Database, Document, run_to_end, ttl
 
 MAX_UPSERTED: Final = 100_000  # events at once: 4 s of mongod, and that much is kept
-_WATERMARK: Final = 0  # its _id; those of keys are strings
 
 # A user's session, as one string: an `_id` that is a document takes a third more to upsert. No id
 # has a line break in it; an event without a session keeps its user seen under the bare id.
@@ -91,49 +91,25 @@ class LastSeen:
         return {"$merge": {"into": self.collection, "whenMatched": [{"$set": latest}]}}
 
     async def catch_up(
-        self, database: Database, ends: Sequence[tuple[datetime, int]], now: datetime
+        self, database: Database, mark: Watermark, heads: Sequence[Head], now: datetime
     ) -> None:
-        """Upsert what arrived from the watermark to `now`, in pieces of so many events."""
-        collection = database.collection(self.collection)
-        since = max(await self._watermark(database) or now - self.window, now - self.window)
-        for until in _pieces(since, ends, now):
+        """Upsert what arrived from the watermark to `now`, in pieces that are kept."""
+        since = max(mark.up_to, now - self.window)
+        for until in _pieces(since, heads, now):
             pipeline = [*self.upsert(since, until, now), self._merge()]
             await run_to_end(database.events, pipeline)
-            mark = partial(collection.replace_one, {"_id": _WATERMARK}, {"up_to": until})
-            await written(partial(mark, upsert=True))
+            await mark.advance(until)
             since = until
 
-    async def move_back(self, database: Database, to: datetime) -> None:
-        """Have everything that arrived after `to` upserted once more, at the next `catch_up`."""
-        await written(
-            lambda: database.collection(self.collection).update_one(
-                {"_id": _WATERMARK}, {"$min": {"up_to": to}}
-            )
-        )
 
-    async def _watermark(self, database: Database) -> datetime | None:
-        """Return up to when arrivals are in; None, with nothing left of them, where none is known.
-
-        A watermark that cannot be read was written by somebody else, and so were the documents.
-        """
-        collection = database.collection(self.collection)
-        async with read_deadline():
-            found = await collection.find_one({"_id": _WATERMARK})
-        up_to = (found or {}).get("up_to")
-        if isinstance(up_to, datetime):
-            return up_to
-        await written(lambda: collection.delete_many({}))
-        return None
-
-
-def _pieces(since: datetime, ends: Sequence[tuple[datetime, int]], now: datetime) -> list[datetime]:
+def _pieces(since: datetime, heads: Sequence[Head], now: datetime) -> list[datetime]:
     """Return where to stop on the way from `since` to `now`: each piece upserts so many events."""
     stops: list[datetime] = []
     upserted = 0
-    for end, events in ends:
-        if since < end < now:
-            upserted += events
+    for head in heads:
+        if since < head.until < now:
+            upserted += head.events
             if upserted >= MAX_UPSERTED:
-                stops.append(end)
+                stops.append(head.until)
                 upserted = 0
     return [*stops, now]

@@ -70,36 +70,38 @@ class Steps:
                 maxTimeMS=deadlines.READ * 1000,
             )
 
-    async def missed(self, heads: Sequence[Head]) -> dict[datetime, int]:
-        """Return, by step, how many events those heads lack that disagree with a count by arrival.
+    async def shortfalls(self, heads: Sequence[Head]) -> dict[datetime, int]:
+        """Return by how many events which of these heads, oldest first, are short.
 
-        Fewer than none where events have gone, which happens when a primary's writes roll back.
+        By less than none where events have gone: a primary's writes may be rolled back.
         """
         if not heads:
             return {}
         arrived = await self.arrivals(heads[0].step, heads[-1].until)
         if arrived == sum(head.events for head in heads):
             return {}
-        lacking = {h.step: await self.arrivals(h.step, h.until) - h.events for h in heads}
-        return {step: events for step, events in lacking.items() if events}
+        short = {h.step: await self.arrivals(h.step, h.until) - h.events for h in heads}
+        return {step: events for step, events in short.items() if events}
 
-    async def make_rows(self, step: datetime, until: datetime, now: datetime) -> None:
+    async def make_rows(self, step: datetime, until: datetime, made_at: datetime) -> None:
         """Count anew what arrived in `(step, until]`."""
         merge = {"$merge": {"into": COLLECTION, "whenMatched": _KEEP_LATER}}
-        await run_to_end(self._events, [*rows_of(step, until, now), merge])
+        await run_to_end(self._events, [*rows_of(step, until, made_at), merge])
 
-    async def make_head(self, step: datetime, until: datetime) -> Head:
+    async def make_head(self, step: datetime, until: datetime, made_at: datetime) -> Head:
         """Publish a step: say what its rows were made from."""
-        [made] = await all_of(self._steps, head_of(step)) or [{"events": 0, "minutes": []}]
+        [made] = await all_of(self._steps, head_of(step, made_at)) or [{"events": 0, "minutes": []}]
         head = made | {"_id": step, "until": until, "expires_at": step + HEADS_KEPT}
         await written(lambda: self._steps.replace_one({"_id": step}, head, upsert=True))
         return Head(step, until, made["events"])
 
-    async def forget(self, steps: Sequence[datetime]) -> None:
-        """Delete steps, heads first: one that is half deleted is then made anew."""
+    async def forget(self, steps: Sequence[datetime], now: datetime) -> None:
+        """Delete what was made of steps up to `now`, heads first: a step without is made anew."""
         wanted = {"$in": list(steps)}
         await written(lambda: self._steps.delete_many({"_id": wanted}))
-        await written(lambda: self._steps.delete_many({"step": wanted}))
+        # Not what a later tick made: this may land late.
+        old = {"step": wanted, "made_at": {"$not": {"$gt": now}}}
+        await written(lambda: self._steps.delete_many(old))
 
 
 def _head(document: Document) -> Head | None:

@@ -2,156 +2,151 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from shared import deadlines
-from shared.clock import MAX_SKEW
-from shared.metrics.engine.counts import COLLECTION, STEP, step_of
-from shared.metrics.engine.source import Found, Metric, Rollup, Source
+from shared.clock import MAX_SKEW, Clock
+from shared.metrics.engine.counts import COLLECTION, REACH, STEP, step_of
+from shared.metrics.engine.last_seen import LastSeen
+from shared.metrics.engine.metric import Metric, Rows, Source
 from shared.metrics.engine.steps import Head, Steps
+from shared.metrics.engine.verify import Verifier
+from shared.metrics.engine.watermark import Watermark
 from shared.storage.database import Database, Document, all_of, written
-from shared.windows import VIEWS
 
 _LOG: Final = logging.getLogger("footfall.metrics")
-
-# The steps of the last 20 s are verified at each tick; of the older ones so many events' worth, in
-# turn, for 1 ms of mongod: round a window in 30 ticks at 100 events a second, in 180 from 600 on.
-VERIFIED: Final = timedelta(seconds=deadlines.VERIFIED)
-AUDITED: Final = 3_000
 
 _AT_ONCE: Final = 4  # steps made side by side, where many are missing
 
 Progress = Callable[[int, int], None]  # steps made, of how many
+Watermarks = Mapping[LastSeen, Watermark]
 
 
-def rollups_of(metrics: Sequence[Metric]) -> list[Rollup]:
+def rollups_of(metrics: Sequence[Metric]) -> list[LastSeen]:
     """Return what is kept beside the steps for these metrics, each once."""
-    kept = [read.source.rollup for metric in metrics for read in metric.reads.values()]
+    kept = [source.rollup for metric in metrics for source in metric.reads.values()]
     return list(dict.fromkeys(rollup for rollup in kept if rollup))
 
 
 class Ticker:
     """Keeps the rollups of one database, and reads the metrics from them."""
 
-    def __init__(self, database: Database, metrics: Sequence[Metric]) -> None:
+    def __init__(self, database: Database, metrics: Sequence[Metric], clock: Clock) -> None:
         self._database = database
+        self._clock = clock
         self._steps = Steps(database)
+        self._verifier = Verifier(self._steps)
         self._metrics = metrics
         self._rollups = rollups_of(metrics)
-        self._audited_from: datetime | None = None
+        self._sources = dict.fromkeys(s for metric in metrics for s in metric.reads.values())
 
-    async def tick(self, now: datetime, progress: Progress = lambda _done, _of: None) -> Document:
+    async def tick(self, progress: Progress = lambda _done, _of: None) -> Document:
         """Return `as_of` and what every metric is then, by name.
 
-        `as_of` is `now`, or a little later where a process whose clock runs ahead ticked before.
+        `as_of` is now, or a little later where a process whose clock runs ahead ticked before.
         Rollups that no metric can make sense of were not written by this release: they go.
+        Raise `OvertakenError` if another tick began meanwhile.
         """
         try:
-            return await self._tick(now, progress)
+            return await self._tick(progress)
         except ValueError:
             _LOG.warning("the rollups are not readable: they are deleted and rebuilt")
             for name in (COLLECTION, *[rollup.collection for rollup in self._rollups]):
                 await written(partial(self._database.collection(name).delete_many, {}))
-            return await self._tick(now, progress)
+            return await self._tick(progress)
 
-    async def _tick(self, now: datetime, progress: Progress) -> Document:
-        heads = await self.keep_steps(now, VIEWS, progress)
+    async def rebuild(self, reach: timedelta, progress: Progress) -> None:
+        """Make whatever step is not right of those that began in the last `reach`."""
+        await self._keep_steps(await self._take_watermarks(), reach, progress)
+
+    async def _tick(self, progress: Progress) -> Document:
+        marks = await self._take_watermarks()
+        heads = await self._keep_steps(marks, REACH, progress)
         at = heads[-1].until
-        kept = [*self._rollups, None]  # None: what is read from the steps and from raw documents
-        found: dict[str, list[Document]] = {}
-        for some in await asyncio.gather(*[self._read(rollup, heads, at) for rollup in kept]):
+        found: dict[Source, Rows] = {}
+        for some in await asyncio.gather(
+            self._read(None, at), *[self._catch_up(*kept, heads, at) for kept in marks.items()]
+        ):
             found |= some
+        await _hold(marks, at)
         document: Document = {"as_of": at}
         for metric in self._metrics:
-            mine = {name: found[f"{metric.name}_{name}"] for name in metric.reads}
-            document[metric.name] = metric.answer(mine).model_dump()
+            rows = {name: found[source] for name, source in metric.reads.items()}
+            document[metric.name] = metric.answer(**rows).model_dump()
         return document
 
-    async def keep_steps(
-        self, now: datetime, reach: timedelta, progress: Progress = lambda _done, _of: None
+    async def _take_watermarks(self) -> Watermarks:
+        marks = {r: Watermark(self._database.collection(r.collection)) for r in self._rollups}
+        await asyncio.gather(*[mark.take() for mark in marks.values()])
+        return marks
+
+    async def _keep_steps(
+        self, marks: Watermarks, reach: timedelta, progress: Progress
     ) -> list[Head]:
         """Make anew each step of the last `reach` that is not right; return the heads of all.
 
-        Watermarks go back first. A step that is right tells nothing of what it once had missed,
-        which has to be caught up all the same.
+        It is now what it is once the watermarks are taken: no earlier tick has a later instant.
         """
+        now = self._clock()
         first = step_of(now - reach)
         heads, useless = await self._steps.heads(first, now + MAX_SKEW)
         now = max([now, *[head.until for head in heads.values()]])
         steps = [first + n * STEP for n in range(-((first - now) // STEP))]
         closed = [heads[step] for step in steps if step in heads and heads[step].is_closed]
-        missed = await self._verify(closed, now)
-        wrong = [step for step in steps if step not in heads or step in missed]
-        if wrong:
-            await self._move_back(wrong[0])
-        shrunk = [step for step, events in missed.items() if events < 0]
-        if useless or shrunk:
-            await self._steps.forget([*useless, *shrunk])
-        todo = [step for step in steps if step in wrong or not heads[step].is_closed]
+        short = await self._verifier.shortfalls(closed, now)
+        forgotten = [*useless, *[step for step, events in short.items() if events < 0]]
+        if forgotten:
+            await self._steps.forget(forgotten, now)
+        right = {step: head for step, head in heads.items() if step not in short}
+        todo = [step for step in steps if step not in right or not right[step].is_closed]
         for done in range(0, len(todo), _AT_ONCE):
             progress(done, len(todo))
-            some = todo[done : done + _AT_ONCE]
-            made = [self._make(step, now, None if step in wrong else heads[step]) for step in some]
-            for head in await asyncio.gather(*made):
+            for head in await self._make(todo[done : done + _AT_ONCE], right, marks, now):
                 heads[head.step] = head
         return [heads[step] for step in steps]
 
-    async def _make(self, step: datetime, now: datetime, was: Head | None) -> Head:
-        """Make a step anew. What landed in the part that was already caught up is caught up again.
+    async def _make(
+        self,
+        steps: Sequence[datetime],
+        right: Mapping[datetime, Head],
+        marks: Watermarks,
+        now: datetime,
+    ) -> list[Head]:
+        """Make steps anew, up to `now`.
 
-        So that is counted after the rows are made, and before the head says that they have it.
+        When a head is published, no tick will see any more what its step had missed before. So the
+        watermarks go back first, as far as that, and only then. What landed in an open step that
+        was right until now counts as missed, if it lies in the part that was caught up already.
         """
-        until = min(step + STEP, now)
-        await self._steps.make_rows(step, until, now)
-        if was and await self._steps.missed([was]):
-            await self._move_back(step)
-        return await self._steps.make_head(step, until)
+        until = {step: min(step + STEP, now) for step in steps}
+        await asyncio.gather(*[self._steps.make_rows(step, until[step], now) for step in steps])
+        short = [await self._steps.shortfalls([right[step]]) for step in steps if step in right]
+        missed = [
+            *[step for step in steps if step not in right],
+            *[s for some in short for s in some],
+        ]
+        await _hold(marks, min([now, *missed]))
+        return await asyncio.gather(
+            *[self._steps.make_head(step, until[step], now) for step in steps]
+        )
 
-    async def _move_back(self, to: datetime) -> None:
-        await asyncio.gather(*[rollup.move_back(self._database, to) for rollup in self._rollups])
+    async def _catch_up(
+        self, rollup: LastSeen, mark: Watermark, heads: Sequence[Head], at: datetime
+    ) -> dict[Source, Rows]:
+        """Bring a rollup up to date, then read what is read from it."""
+        await rollup.catch_up(self._database, mark, heads, at)
+        return await self._read(rollup, at)
 
-    async def _verify(self, heads: Sequence[Head], now: datetime) -> dict[datetime, int]:
-        """Return by how much heads are wrong: of the newest, and in turn of some older ones."""
-        if not heads:
-            return {}
-        recent = heads[-1].until - VERIFIED
-        if heads[-1].until < now - VERIFIED:  # MongoDB was away: what it held back may land late
-            self._audited_from = None
-        newest = [head for head in heads if head.until > recent]
-        older = self._in_turn([head for head in heads if head.until <= recent])
-        some, others = await asyncio.gather(*map(self._steps.missed, (newest, older)))
-        return some | others
+    async def _read(self, rollup: LastSeen | None, at: datetime) -> dict[Source, Rows]:
+        sources = [source for source in self._sources if source.rollup is rollup]
+        reading = [
+            all_of(self._database.collection(s.collection), s.pipeline(at), hint=s.hint)
+            for s in sources
+        ]
+        return dict(zip(sources, await asyncio.gather(*reading), strict=True))
 
-    def _in_turn(self, older: Sequence[Head]) -> list[Head]:
-        """Take the next ones going back from the newest, `AUDITED` events of them."""
-        last = self._audited_from
-        left = [head for head in older if last is None or head.step < last] or list(older)
-        taken: list[Head] = []
-        while left and (not taken or sum(head.events for head in taken) < AUDITED):
-            taken.insert(0, left.pop())
-        self._audited_from = taken[0].step if taken else None
-        return taken
 
-    async def _read(self, rollup: Rollup | None, heads: Sequence[Head], at: datetime) -> Found:
-        """Bring a rollup up to date, and read what is read from it, once for all metrics."""
-        if rollup:
-            ends = [(head.until, head.events) for head in heads]
-            await rollup.catch_up(self._database, ends, at)
-        sources: dict[Source, dict[str, list[Document]]] = {}
-        for metric in self._metrics:
-            for name, read in metric.reads.items():
-                if read.source.rollup is rollup:
-                    sources.setdefault(read.source, {})[f"{metric.name}_{name}"] = read.stages
-        reading = [self._read_source(source, facets, at) for source, facets in sources.items()]
-        return {
-            name: rows for some in await asyncio.gather(*reading) for name, rows in some.items()
-        }
-
-    async def _read_source(self, source: Source, facets: Found, at: datetime) -> Found:
-        collection = self._database.collection(source.collection)
-        pipeline = [*source.stages(at), {"$facet": facets}]
-        [found] = await all_of(collection, pipeline, hint=source.hint)
-        return found
+async def _hold(marks: Watermarks, at_most: datetime) -> None:
+    await asyncio.gather(*[mark.hold(at_most) for mark in marks.values()])
