@@ -260,14 +260,16 @@ class Tick:
         return None
 
 
-@pytest.mark.parametrize("dies", [False, True], ids=["a tick goes on", "a write lands"])
+@pytest.mark.parametrize(
+    ("early_dies", "later_dies"), [(False, False), (True, False), (True, True)]
+)
 @pytest.mark.parametrize("number", range(18))
 async def test_what_goes_on_in_the_middle_of_a_later_tick_leaves_nothing_wrong(
-    database: Database, number: int, dies: bool
+    database: Database, number: int, early_dies: bool, later_dies: bool
 ) -> None:
     clock = FakeClock()
     clock.advance(seconds=2.5)
-    for other in range(0, 18, 2):
+    for other in range(number % 5, 24, 5):
         await arrive(database, clock.now, [event(age=0, user_id=f"u{other}")])
         clock.advance(seconds=2)
         late = [event(age=n, user_id=f"{other} {n}", session_id=f"{other} {n}") for n in (1, 2)]
@@ -278,8 +280,8 @@ async def test_what_goes_on_in_the_middle_of_a_later_tick_leaves_nothing_wrong(
         later = Tick(database, clock.now, other)
         await later.stopped.wait()
         await arrive(database, clock.now - timedelta(seconds=3), late[1:])
-        await early.end(dies=dies)
-        await later.end()
+        await early.end(dies=early_dies)
+        await later.end(dies=later_dies)
         clock.advance(seconds=1)
         await assert_exact(database, await tick(database, clock.now))
 

@@ -6,10 +6,10 @@ date and answers. Read in this order:
 1. `metric`: what a metric says of itself: what it reads, and what it answers.
 2. `counts` and `steps`: the events that *arrived* in five seconds, counted by five-second bucket
    of *event* time, type and page. A step is never incremented: it is made anew from raw events.
-3. `last_seen`: one document a key (a session, say) with the last times that something happened.
-   Writing it twice changes nothing; TTL deletes it when its window has passed.
-4. `tick`: verifies the steps that may have changed, makes them anew, then brings last seen up to
-   date, then reads every metric.
+3. `watermark` and `last_seen`: one document a key (a session, say) with the last times that
+   something happened. Writing it twice changes nothing; TTL deletes it when its window has passed.
+4. `verify` and `tick`: find the steps that may have changed, make them anew, then bring last seen
+   up to date, then read every metric.
 
 What holds at every moment:
 
@@ -19,4 +19,12 @@ What holds at every moment:
   that had missed something is published. So an event that lands at any moment is either in both,
   or missed by its step: then the next tick that verifies the step catches up both.
 - A collection is named after the pipeline that fills it: releases that differ never share one.
+
+A write may land late: its tick was killed, or stopped for a while, or MongoDB hung. By then a
+later tick may have begun, and:
+
+- rows lose to rows that were made later, and a late deletion spares those;
+- a head claims less than the rows have by now, which is found, and the step made anew;
+- last seen keeps the later time, whichever comes first;
+- a watermark is no longer held by the tick: the write fails, and the tick gives no answer.
 """
