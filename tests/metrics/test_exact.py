@@ -272,14 +272,15 @@ async def test_what_goes_on_in_the_middle_of_a_later_tick_leaves_nothing_wrong(
     for other in range(number % 5, 24, 5):
         await arrive(database, clock.now, [event(age=0, user_id=f"u{other}")])
         clock.advance(seconds=2)
-        late = [event(age=n, user_id=f"{other} {n}", session_id=f"{other} {n}") for n in (1, 2)]
+        came = [event(age=1, user_id=f"{other} {n}", session_id=f"{other} {n}") for n in range(3)]
         early = Tick(database, clock.now, number)
         await early.stopped.wait()
-        await arrive(database, clock.now - timedelta(seconds=0.5), late[:1])
+        await arrive(database, clock.now - timedelta(seconds=0.5), came[:1])
+        await arrive(database, clock.now + timedelta(seconds=0.5), came[1:2])
         clock.advance(seconds=6)
         later = Tick(database, clock.now, other)
         await later.stopped.wait()
-        await arrive(database, clock.now - timedelta(seconds=3), late[1:])
+        await arrive(database, clock.now - timedelta(seconds=3), came[2:])
         await early.end(dies=early_dies)
         await later.end(dies=later_dies)
         clock.advance(seconds=1)
