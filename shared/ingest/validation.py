@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails, to_json
 
 from shared.ingest.body import NotJson
 from shared.ingest.turns import SLICE, Turns
-from shared.schema import Event, FieldError
+from shared.schema import Event, FieldError, format_instant
 from shared.storage.database import Document
 from shared.windows import MAX_CLOCK_LEAD, is_late
 
@@ -143,11 +143,12 @@ def _unfit(index: int, value: object) -> list[FieldError]:
 
 
 def _too_far_ahead(index: int, event: Event, received_at: datetime) -> list[FieldError]:
-    if event["timestamp"] <= received_at + MAX_CLOCK_LEAD:
+    newest = received_at + MAX_CLOCK_LEAD
+    if event["timestamp"] <= newest:
         return []
     detail = (
         f"timestamp is more than {MAX_CLOCK_LEAD.seconds // 60} minutes ahead of the server's "
-        f"clock, {received_at.isoformat(timespec='seconds')}"
+        f"clock, {format_instant(received_at)}; up to {format_instant(newest)} is accepted"
     )
     return [FieldError(index=index, pointer="/timestamp", code="in_future", detail=detail)]
 

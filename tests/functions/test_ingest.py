@@ -88,6 +88,24 @@ async def test_a_field_that_breaks_its_rule_is_named(
     assert [(r["pointer"], r["code"]) for r in kept] == [(pointer, code)]
 
 
+async def test_who_is_too_far_ahead_is_told_which_timestamp_is_accepted(service: Service) -> None:
+    ahead = {**SAMPLE, "timestamp": "2026-11-22T14:35:00.001Z"}
+    response = await service.client.post("/v1/events", json=ahead)
+    assert response.status_code == 422
+    told = (
+        "timestamp is more than 5 minutes ahead of the server's clock, 2026-11-22T14:30:00.000Z; "
+        "up to 2026-11-22T14:35:00.000Z is accepted"
+    )
+    problem = response.json()
+    assert [error["detail"] for error in problem["errors"]] == [told]
+    assert problem["detail"] == f"The event was refused; the first error: {told}"
+    [kept] = (await service.get("/v1/rejections"))["rejections"]
+    assert kept["detail"] == told
+    newest = "2026-11-22T14:35:00.000Z"
+    again = await service.client.post("/v1/events", json={**SAMPLE, "timestamp": newest})
+    assert again.json()["accepted"] == 1
+
+
 @pytest.mark.parametrize("field", ["timestamp", "user_id", "event_type", "page_url"])
 async def test_a_required_field_is_missed(service: Service, field: str) -> None:
     event = {name: value for name, value in SAMPLE.items() if name != field}
