@@ -217,9 +217,9 @@ def rejections(*entries: Json) -> Json:
         rejection(20, "missing", "/user_id", "Field required", '{"event_type": "page_view"}'),
         rejection(
             115,
-            "in_the_future",
+            "in_future",
             "/timestamp",
-            "more than 5 minutes ahead of the server's clock",
+            "timestamp is more than 5 minutes ahead of the server's clock",
             '{"timestamp": "2036-01-01T00:00:00Z", "user_id": "usr_5"}',
         ),
         rejection(210, "missing", "/user_id", "Field required", '{"event_type": "login"}', 2),

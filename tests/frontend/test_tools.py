@@ -126,7 +126,7 @@ async def test_refusals_are_grouped_by_reason_and_told_in_full(dashboard: OpenPa
     groups = page.locator("#refusals > li")
     assert [" ".join(it.split()) for it in await groups.locator("summary").all_inner_texts()] == [
         "missing /user_id × 3 11:56:29 to 11:59:40",
-        "in_the_future /timestamp × 1 11:58:05",
+        "in_future /timestamp × 1 11:58:05",
         "wrong_type /user_id × 240 11:52:50 to 11:54:50",
     ]
     await groups.first.locator("summary").click()
