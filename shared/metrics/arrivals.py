@@ -5,8 +5,8 @@ from typing import Final
 
 from pydantic import BaseModel, Field
 
-from shared.metrics.engine.counts import arrivals_of
 from shared.metrics.engine.metric import Metric, Pipeline, Rows, Source, number
+from shared.metrics.engine.window import arrivals_of
 from shared.schema import Instant, WindowSeconds
 from shared.windows import seconds
 

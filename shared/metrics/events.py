@@ -5,8 +5,8 @@ from typing import Final
 
 from pydantic import BaseModel, Field
 
-from shared.metrics.engine.counts import WINDOW
 from shared.metrics.engine.metric import Metric, Pipeline, Rows, Source, number, within
+from shared.metrics.engine.window import WINDOW
 from shared.schema import PAGE_VIEW, WindowSeconds
 from shared.windows import VIEWS, seconds
 

@@ -4,8 +4,8 @@ from typing import Final
 
 from pydantic import BaseModel, Field
 
-from shared.metrics.engine.counts import WINDOW
 from shared.metrics.engine.metric import Metric, Ranking, Rows
+from shared.metrics.engine.window import WINDOW
 from shared.schema import WindowSeconds
 from shared.windows import VIEWS, seconds
 

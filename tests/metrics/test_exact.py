@@ -287,6 +287,26 @@ async def test_what_goes_on_in_the_middle_of_a_later_tick_leaves_nothing_wrong(
         await assert_exact(database, await tick(database, clock.now))
 
 
+@pytest.mark.parametrize("number", range(4, 12))
+async def test_a_deletion_that_lands_late_spares_what_was_made_since(
+    database: Database, number: int
+) -> None:
+    clock = FakeClock()
+    await arrive(database, clock.now, [event(age=0)] * 2)
+    await arrive(database, clock.now, [event(age=0, event_type="rolled back")])
+    clock.advance(seconds=7)
+    await tick(database, clock.now)
+    await database.events.delete_many({"event_type": "rolled back"})
+    early = Tick(database, clock.now, number)
+    await early.stopped.wait()
+    clock.advance(seconds=6)
+    await tick(database, clock.now)
+    await early.end(dies=True)
+    clock.advance(seconds=1)
+    document = await tick(database, clock.now)
+    assert (document["events"]["total"], document["page_views"]["total"]) == (2, 2)
+
+
 async def test_answers_come_from_rollups_and_not_from_raw_events(database: Database) -> None:
     clock = FakeClock()
     await arrive(database, clock.now - timedelta(seconds=40), [event(age=0, user_id="counted")])
@@ -319,7 +339,7 @@ async def test_what_a_pause_held_back_is_counted_at_once(database: Database) -> 
     clock = FakeClock()
     current = CurrentMetrics(database, clock)
     for _ in range(10):
-        await arrive(database, clock.now, [event(age=0)])
+        await arrive(database, clock.now, [event(age=0)] * (FEW // 5))
         clock.advance(seconds=5)
         await current.get()
     came = clock.now

@@ -6,6 +6,7 @@ date and answers. Read in this order:
 1. `metric`: what a metric says of itself: what it reads, and what it answers.
 2. `counts` and `steps`: the events that *arrived* in five seconds, counted by five-second bucket
    of *event* time, type and page. A step is never incremented: it is made anew from raw events.
+   `window` adds them up.
 3. `watermark` and `last_seen`: one document a key (a session, say) with the last times that
    something happened. Writing it twice changes nothing; TTL deletes it when its window has passed.
 4. `verify` and `tick`: find the steps that may have changed, make them anew, then bring last seen

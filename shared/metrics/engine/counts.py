@@ -1,14 +1,11 @@
-"""How arrivals are counted in steps of five seconds, and how windows are added up from that.
-
-The pipelines of counted steps: what is written for a step, and what metrics read of a window.
-"""
+"""How arrivals are counted in steps of five seconds: the pipelines that fill a step."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from shared.metrics.engine.metric import EPOCH, MAX_LISTED, Pipeline, Source, fingerprint
+from shared.metrics.engine.metric import EPOCH, Pipeline, fingerprint
 from shared.schema import PAGE_VIEW
-from shared.storage.database import Document, index, ttl
+from shared.storage.database import index, ttl
 from shared.windows import VIEWS
 
 # A step is what arrived in `step < received_at ≤ step + 5 s`; a bucket, like every minute shown, is
@@ -18,14 +15,14 @@ REACH: Final = VIEWS  # the steps of so long are right after a tick: no metric m
 HOUR: Final = timedelta(minutes=60)  # how far back minutes of event time are counted
 ROWS_KEPT: Final = VIEWS + timedelta(minutes=10)
 HEADS_KEPT: Final = HOUR + timedelta(minutes=15)
-_MILLISECOND: Final = timedelta(milliseconds=1)
+MILLISECOND: Final = timedelta(milliseconds=1)
 _CHUNK: Final = 128  # bytes of URL that a row may have, on average, in one document
 
-_IS_VIEW: Final = {"$eq": ["$event_type", PAGE_VIEW]}
+IS_VIEW: Final = {"$eq": ["$event_type", PAGE_VIEW]}
 _BUCKET: Final = {
     "$subtract": [
         "$occurred_at",
-        {"$mod": [{"$toLong": "$occurred_at"}, STEP // _MILLISECOND]},
+        {"$mod": [{"$toLong": "$occurred_at"}, STEP // MILLISECOND]},
     ]
 }
 
@@ -33,11 +30,6 @@ _BUCKET: Final = {
 def step_of(instant: datetime) -> datetime:
     """Return the beginning of the step that `instant` is in."""
     return datetime.fromtimestamp(instant.timestamp() // STEP.seconds * STEP.seconds, UTC)
-
-
-def whole_step_after(instant: datetime) -> datetime:
-    """Return the first beginning of a step that is not before `instant`."""
-    return step_of(instant - _MILLISECOND) + STEP
 
 
 def rows_of(step: datetime, until: datetime, made_at: datetime) -> Pipeline:
@@ -49,7 +41,7 @@ def rows_of(step: datetime, until: datetime, made_at: datetime) -> Pipeline:
     """
     bucket = {"$cond": [{"$gt": ["$occurred_at", step - HOUR]}, _BUCKET, None]}
     in_window = {"$gt": ["$occurred_at", step - VIEWS]}
-    page = {"$cond": [{"$and": [_IS_VIEW, in_window]}, "$page_url", None]}
+    page = {"$cond": [{"$and": [IS_VIEW, in_window]}, "$page_url", None]}
     chunks = {
         "$add": [
             1,
@@ -113,76 +105,3 @@ def head_of(step: datetime, made_at: datetime) -> Pipeline:
 
 INDEXES: Final = [ttl("expires_at", 0), index("bucket"), index("step")]
 COLLECTION: Final = "steps_" + fingerprint(rows_of(EPOCH, EPOCH, EPOCH), head_of(EPOCH, EPOCH))
-
-
-def _of_window(at: datetime) -> Pipeline:
-    """Add up the events of the window, in one row, with the 100 first of each ranking.
-
-    `{"events", "types", "by_type": [{"t", "n"}], "page_views": {"n", "pages", "top": […]}}`, of
-    which `page_views` is null where there is none, and its `top` is `[{"p", "n"}]`.
-
-    Buckets inside the window count as a whole; the one that the window's trailing edge cuts is
-    counted from raw events.
-    """
-    edge = at - VIEWS
-    first = step_of(edge) + STEP
-    page = {"$cond": [_IS_VIEW, "$page_url", None]}
-    # An expression, so that no plan reads the whole index of arrivals for it, which one did.
-    arrived = {"$expr": {"$lte": [{"$toLong": "$received_at"}, {"$toLong": at}]}}
-    cut = [
-        {"$match": {"occurred_at": {"$gt": edge, "$lt": first}} | arrived},
-        {"$group": {"_id": {"t": "$event_type", "p": page}, "n": {"$sum": 1}}},
-    ]
-    views = {"n": "$n", "pages": "$pages", "top": "$top"}
-    return [
-        {"$match": {"bucket": {"$gte": first, "$lte": at}}},
-        {"$project": {"rows": 1}},
-        {"$unwind": "$rows"},
-        {"$group": {"_id": {"t": "$rows.t", "p": "$rows.p"}, "n": {"$sum": "$rows.n"}}},
-        {"$unionWith": {"coll": "events", "pipeline": cut}},
-        {"$group": {"_id": "$_id", "n": {"$sum": "$n"}}},
-        {
-            "$group": {
-                "_id": "$_id.t",
-                "n": {"$sum": "$n"},
-                "pages": {"$sum": 1},
-                "top": _most("_id.p", {"p": "$_id.p", "n": "$n"}),
-            }
-        },
-        {
-            "$group": {
-                "_id": None,
-                "events": {"$sum": "$n"},
-                "types": {"$sum": 1},
-                "by_type": _most("_id", {"t": "$_id", "n": "$n"}),
-                "page_views": {"$max": {"$cond": [{"$eq": ["$_id", PAGE_VIEW]}, views, None]}},
-            }
-        },
-    ]
-
-
-def _most(name: str, row: Document) -> Document:
-    """Rank by `n`, most first, ties by name."""
-    return {"$topN": {"n": MAX_LISTED, "sortBy": {"n": -1, name: 1}, "output": row}}
-
-
-WINDOW: Final = Source(COLLECTION, _of_window)
-
-
-def arrivals_of(length: timedelta) -> Source:
-    """Return the number of events that arrived in the last `length`: `[{"n"}]`."""
-
-    def pipeline(at: datetime) -> Pipeline:
-        first = whole_step_after(at - length)
-        cut = [
-            {"$match": {"received_at": {"$gt": at - length, "$lte": first}}},
-            {"$group": {"_id": None, "n": {"$sum": 1}}},
-        ]
-        return [
-            {"$match": {"_id": {"$gte": first, "$lte": at}}},
-            {"$group": {"_id": None, "n": {"$sum": "$events"}}},
-            {"$unionWith": {"coll": "events", "pipeline": cut}},
-            {"$group": {"_id": None, "n": {"$sum": "$n"}}},
-        ]
-
-    return Source(COLLECTION, pipeline)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -65,17 +66,10 @@ class Ticker:
         marks = await self._take_watermarks()
         heads = await self._keep_steps(marks, REACH, progress)
         at = heads[-1].until
-        found: dict[Source, Rows] = {}
-        for some in await asyncio.gather(
-            self._read(None, at), *[self._catch_up(*kept, heads, at) for kept in marks.items()]
-        ):
-            found |= some
+        reading = [self._catch_up(*kept, heads, at) for kept in marks.items()]
+        found = ChainMap(*await asyncio.gather(self._read(None, at), *reading))
         await _hold(marks, at)
-        document: Document = {"as_of": at}
-        for metric in self._metrics:
-            rows = {name: found[source] for name, source in metric.reads.items()}
-            document[metric.name] = metric.answer(**rows).model_dump()
-        return document
+        return {"as_of": at} | {metric.name: _answer(metric, found) for metric in self._metrics}
 
     async def _take_watermarks(self) -> Watermarks:
         marks = {r: Watermark(self._database.collection(r.collection)) for r in self._rollups}
@@ -122,11 +116,7 @@ class Ticker:
         """
         until = {step: min(step + STEP, now) for step in steps}
         await asyncio.gather(*[self._steps.make_rows(step, until[step], now) for step in steps])
-        short = [await self._steps.shortfalls([right[step]]) for step in steps if step in right]
-        missed = [
-            *[step for step in steps if step not in right],
-            *[s for some in short for s in some],
-        ]
+        missed = [s for s in steps if s not in right or await self._steps.shortfalls([right[s]])]
         await _hold(marks, min([now, *missed]))
         return await asyncio.gather(
             *[self._steps.make_head(step, until[step], now) for step in steps]
@@ -146,6 +136,11 @@ class Ticker:
             for s in sources
         ]
         return dict(zip(sources, await asyncio.gather(*reading), strict=True))
+
+
+def _answer(metric: Metric, found: Mapping[Source, Rows]) -> Document:
+    rows = {name: found[source] for name, source in metric.reads.items()}
+    return metric.answer(**rows).model_dump()
 
 
 async def _hold(marks: Watermarks, at_most: datetime) -> None:
