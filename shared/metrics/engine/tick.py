@@ -20,6 +20,7 @@ from shared.storage.database import Database, Document, all_of, written
 _LOG: Final = logging.getLogger("footfall.metrics")
 
 _AT_ONCE: Final = 4  # steps made side by side, where many are missing
+_EMPTY_AT_ONCE: Final = 36  # steps in a row that are looked at together: three minutes
 
 Progress = Callable[[int, int], None]  # steps made, of how many
 Watermarks = Mapping[LastSeen, Watermark]
@@ -93,6 +94,10 @@ class Ticker:
         forgotten = [*useless, *[step for step, events in short.items() if events < 0]]
         if forgotten:
             await self._steps.forget(forgotten, now)
+        new = [step for step in steps if step not in heads and step + STEP <= now]
+        for begin in range(0, len(new), _EMPTY_AT_ONCE):
+            some = new[begin : begin + _EMPTY_AT_ONCE]
+            heads |= {head.step: head for head in await self._steps.make_empty(some, now)}
         right = {step: head for step, head in heads.items() if step not in short}
         todo = [step for step in steps if step not in right or not right[step].is_closed]
         for done in range(0, len(todo), _AT_ONCE):
