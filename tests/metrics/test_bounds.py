@@ -98,7 +98,7 @@ async def test_after_an_hour_without_ticks_only_the_window_is_made(database: Dat
 
     def told(operation: str) -> None:
         nonlocal made
-        made += operation == "replace_one"
+        made += operation == "bulk_write"
 
     await assert_exact(database, await tick(tapped(database, told), clock.now))
     assert made <= timedelta(minutes=15) / STEP + 2
@@ -108,16 +108,19 @@ async def test_who_waits_too_long_is_told_how_far_the_rebuild_is(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = FakeClock()
+    ages = range(0, 900, 5)
+    came = [stored(clock.now - timedelta(seconds=age), [event(age=0)])[0] for age in ages]
+    await database.events.insert_many(came)
     metrics = CurrentMetrics(database, clock)
     hold = asyncio.Event()
-    make = metrics._ticker._steps.make_head
+    make = metrics._ticker._steps.make_rows
 
     async def make_slowly(step: Any, until: Any, made_at: Any) -> Any:
         if step > clock.now - timedelta(minutes=5):
             await hold.wait()
         return await make(step, until, made_at)
 
-    monkeypatch.setattr(metrics._ticker._steps, "make_head", make_slowly)
+    monkeypatch.setattr(metrics._ticker._steps, "make_rows", make_slowly)
     monkeypatch.setattr(deadlines, "READ", 3)
     with pytest.raises(RebuildingError, match=r"1\d\d of 180 steps"):
         await metrics.get()

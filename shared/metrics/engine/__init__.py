@@ -24,8 +24,8 @@ What holds at every moment:
 A write may land late: its tick was killed, or stopped for a while, or MongoDB hung. By then a
 later tick may have begun, and:
 
-- rows lose to rows that were made later, and a late deletion spares those;
-- a head claims less than the rows have by now, which is found, and the step made anew;
+- rows and heads lose to those that were made later; a late deletion spares such rows, and a step
+  without a head is made anew;
 - last seen keeps the later time, whichever comes first;
 - a watermark is no longer held by the tick: the write fails, and the tick gives no answer.
 """

@@ -10,9 +10,11 @@ from datetime import datetime
 from typing import Final
 
 from pymongo import ReplaceOne
+from pymongo.errors import BulkWriteError
 
 from shared import deadlines
 from shared.metrics.engine.counts import COLLECTION, HEADS_KEPT, STEP, head_of, rows_of
+from shared.metrics.engine.watermark import OvertakenError
 from shared.storage.database import (
     Database,
     Document,
@@ -21,6 +23,8 @@ from shared.storage.database import (
     run_to_end,
     written,
 )
+
+_DUPLICATE: Final = 11000
 
 # Only by a later tick: one that was stopped for a while may not bring back what it had counted.
 _KEEP_LATER: Final = [
@@ -40,6 +44,9 @@ class Head:
     def is_closed(self) -> bool:
         """Return whether the step is over; an open one is made anew at each tick."""
         return self.until == self.step + STEP
+
+
+Counted = tuple[Head, list[Document]]  # with its minutes
 
 
 class Steps:
@@ -90,30 +97,44 @@ class Steps:
         merge = {"$merge": {"into": COLLECTION, "whenMatched": _KEEP_LATER}}
         await run_to_end(self._events, [*rows_of(step, until, made_at), merge])
 
-    async def make_empty(self, steps: Sequence[datetime], now: datetime) -> list[Head]:
-        """Publish these steps at once, oldest first, if nothing arrived from the first to the last.
-
-        A shop is closed for hours: to make each step by itself takes 540 operations a window.
-        """
+    async def are_empty(self, steps: Sequence[datetime]) -> bool:
+        """Return whether nothing arrived from the first of these steps to the last."""
         arrived = {"received_at": {"$gt": steps[0], "$lte": steps[-1] + STEP}}
         async with read_deadline():
-            if await self._events.find_one(arrived, {"_id": 1}):
-                return []
-        await self.forget(steps, now)
-        heads = [Head(step, step + STEP, 0) for step in steps]
-        publish = [
-            ReplaceOne({"_id": head.step}, _document(head, []), upsert=True) for head in heads
-        ]
-        await written(lambda: self._steps.bulk_write(publish, ordered=False))
-        return heads
+            return await self._events.find_one(arrived, {"_id": 1}) is None
 
-    async def make_head(self, step: datetime, until: datetime, made_at: datetime) -> Head:
-        """Publish a step: say what its rows were made from."""
+    async def count(self, step: datetime, until: datetime, made_at: datetime) -> Counted:
+        """Add up the rows that were made of a step then."""
         [made] = await all_of(self._steps, head_of(step, made_at)) or [{"events": 0, "minutes": []}]
-        head = Head(step, until, made["events"])
-        document = _document(head, made["minutes"])
-        await written(lambda: self._steps.replace_one({"_id": step}, document, upsert=True))
-        return head
+        return Head(step, until, made["events"]), made["minutes"]
+
+    async def publish(self, counted: Sequence[Counted], made_at: datetime) -> list[Head]:
+        """Say what the rows of steps were made from; return the heads.
+
+        Raise `OvertakenError` where a later tick has said so.
+        """
+        replace = [
+            ReplaceOne(
+                {"_id": head.step, "made_at": {"$not": {"$gt": made_at}}},
+                {
+                    "_id": head.step,
+                    "until": head.until,
+                    "events": head.events,
+                    "minutes": minutes,
+                    "made_at": made_at,
+                    "expires_at": head.step + HEADS_KEPT,
+                },
+                upsert=True,
+            )
+            for head, minutes in counted
+        ]
+        try:
+            await written(lambda: self._steps.bulk_write(replace, ordered=False))
+        except BulkWriteError as error:
+            if all(e["code"] == _DUPLICATE for e in error.details["writeErrors"]):
+                raise OvertakenError from None
+            raise
+        return [head for head, _minutes in counted]
 
     async def forget(self, steps: Sequence[datetime], now: datetime) -> None:
         """Delete what was made of steps up to `now`, heads first: a step without is made anew."""
@@ -122,16 +143,6 @@ class Steps:
         # Not what a later tick made: this may land late.
         old = {"step": wanted, "made_at": {"$not": {"$gt": now}}}
         await written(lambda: self._steps.delete_many(old))
-
-
-def _document(head: Head, minutes: list[Document]) -> Document:
-    return {
-        "_id": head.step,
-        "until": head.until,
-        "events": head.events,
-        "minutes": minutes,
-        "expires_at": head.step + HEADS_KEPT,
-    }
 
 
 def _head(document: Document) -> Head | None:
