@@ -16,7 +16,7 @@ RECOVERY = 15.0  # seconds
 
 def test_a_service_that_starts_without_mongodb_waits_for_it(tmp_path: Path) -> None:
     port, data = free_port(), tmp_path / "data"
-    with running_mongod(tmp_path / "mongod") as mongod:
+    with running_mongod() as mongod:
         mongod.stop()
         process = start(data, FOOTFALL_PORT=str(port), FOOTFALL_MONGODB_URI=mongod.uri)
         try:
