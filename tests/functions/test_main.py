@@ -1,5 +1,6 @@
 """`python -m functions` as whoever starts it meets it: clear refusals, and a clean end."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ import psutil
 import pytest
 
 from tests.conftest import ROOT, free_port, wait_until_ready
+from tests.faults.test_workers import until_both_serve
 
 
 def start(data: Path, **environment: str) -> subprocess.Popen[bytes]:
@@ -88,6 +90,8 @@ def test_one_signal_ends_every_process_and_first_the_generator(
     )
     url = f"http://127.0.0.1:{port}"
     wait_until_ready(url, process)
+    if workers == 2:
+        asyncio.run(until_both_serve(url))  # one that still starts shares our Ctrl-C
     deadline = time.monotonic() + 30
     while httpx.get(f"{url}/v1/metrics").json()["events"]["total"] < 5:
         assert time.monotonic() < deadline, "the generator's events do not arrive"
