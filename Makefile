@@ -26,9 +26,8 @@ test: ## the whole suite; ARGS="tests/metrics -k windows"
 coverage: ## the same, and a table of the lines and branches that no process of the suite took
 	@scripts/setup dev
 	$(PYTHON) -m coverage erase
-	$(PYTHON) -m coverage run $(PYTEST) $(ARGS)
-	$(PYTHON) -m coverage combine --quiet
-	$(PYTHON) -m coverage report
+	$(PYTHON) -m coverage run $(PYTEST) $(ARGS); status=$$?; \
+	$(PYTHON) -m coverage combine --quiet && $(PYTHON) -m coverage report; exit $$status
 
 # PyMongo 4.20 leaves a socket behind when its monitor is cancelled, and the collector says so later.
 test-pymongo: ## what reads and writes MongoDB, on PyMongo's own asyncio client in Motor's place

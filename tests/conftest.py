@@ -27,6 +27,7 @@ from shared.resources import Resources, open_resources
 from shared.settings import read_settings
 from shared.storage.database import Client, Database, connected, indexes
 from shared.storage.embedded_mongod import embedded_mongod
+from shared.storage.processes import end_with_parent
 
 ROOT = Path(__file__).resolve().parent.parent
 OTHER_SERVER = os.environ.get("FOOTFALL_TEST_MONGODB_URI", "")
@@ -213,6 +214,7 @@ def running_service(**environment: str) -> Iterator[str]:
         [sys.executable, "-m", "functions"],
         cwd=ROOT,
         env=os.environ | {"FOOTFALL_PORT": str(port), "FOOTFALL_GENERATOR_RATE": "0"} | environment,
+        preexec_fn=end_with_parent,  # noqa: PLW1509 - one system call
     )
     url = f"http://127.0.0.1:{port}"
     try:
