@@ -64,6 +64,7 @@ def refusal(data: Path, **environment: str) -> str:
     [
         ({"FOOTFALL_PORT": "eighty"}, "FOOTFALL_PORT must be a whole number"),
         ({"FOOTFALL_HOST": "::"}, "FOOTFALL_ALLOW_ANONYMOUS=1"),
+        ({"FOOTFALL_HOST": "shop.example"}, "FOOTFALL_ALLOW_ANONYMOUS=1"),
         (
             {"FOOTFALL_HOST": "::", "FOOTFALL_WRITE_KEYS": "w"},
             "FOOTFALL_READ_KEYS is not set",
@@ -95,7 +96,11 @@ def test_one_signal_ends_every_process_and_first_the_generator(
 ) -> None:
     port, data = free_port(), tmp_path / "data"
     url = f"http://127.0.0.1:{port}"
-    settings = {"FOOTFALL_GENERATOR_RATE": "500", "FOOTFALL_WORKERS": str(workers)}
+    settings = {
+        "FOOTFALL_GENERATOR_RATE": "500",
+        "FOOTFALL_WRITE_KEYS": "a-key-that-the-generator-is-given",
+        "FOOTFALL_WORKERS": str(workers),
+    }
     with started(data, FOOTFALL_PORT=str(port), **settings) as process:
         wait_until_ready(url, process)
         if workers == 2:
