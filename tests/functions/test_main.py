@@ -106,7 +106,7 @@ def test_one_signal_ends_every_process_and_first_the_generator(
         if workers == 2:
             asyncio.run(until_both_serve(url))  # one that still starts shares our Ctrl-C
         deadline = time.monotonic() + 30
-        while httpx.get(f"{url}/v1/metrics").json()["events"]["total"] < 5:
+        while httpx.get(f"{url}/v1/metrics", timeout=30).json()["events"]["total"] < 5:
             assert time.monotonic() < deadline, "the generator's events do not arrive"
             time.sleep(0.2)
         family = psutil.Process(process.pid).children(recursive=True)
