@@ -1,10 +1,12 @@
 # Every target sets up what it needs in .venv; ARGS="..." is passed on where it makes sense.
 PYTHON := .venv/bin/python
+# Most tests wait for a process, a browser or a timer: three at a time keep two cores busy. ARGS="-n 0": one.
+PYTEST := -m pytest -n 3 --dist worksteal
 LOCK := $(PYTHON) -m uv --quiet pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run generate test test-pymongo chaos test-compose lint bench package lock
+.PHONY: help run generate test coverage test-pymongo chaos test-compose lint bench package lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
@@ -19,12 +21,18 @@ generate: ## send mock events to a running service; ARGS="--rate 100"
 
 test: ## the whole suite; ARGS="tests/metrics -k windows"
 	@scripts/setup dev
-	$(PYTHON) -m pytest $(ARGS)
+	$(PYTHON) $(PYTEST) $(ARGS)
+
+coverage: ## the same, and a table of the lines and branches that no process of the suite took
+	@scripts/setup dev
+	$(PYTHON) -m coverage erase
+	$(PYTHON) -m coverage run $(PYTEST) $(ARGS); status=$$?; \
+	$(PYTHON) -m coverage combine --quiet && $(PYTHON) -m coverage report; exit $$status
 
 # PyMongo 4.20 leaves a socket behind when its monitor is cancelled, and the collector says so later.
 test-pymongo: ## what reads and writes MongoDB, on PyMongo's own asyncio client in Motor's place
 	@scripts/setup dev
-	FOOTFALL_TEST_DRIVER=pymongo $(PYTHON) -m pytest -W ignore::pytest.PytestUnraisableExceptionWarning \
+	FOOTFALL_TEST_DRIVER=pymongo $(PYTHON) $(PYTEST) -W ignore::pytest.PytestUnraisableExceptionWarning \
 		tests/ingest tests/metrics -k "not whatever_became" $(ARGS)
 
 chaos: ## the long half of the reliability tests: kills, freezes, full disks; prints a table

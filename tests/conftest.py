@@ -17,6 +17,8 @@ from uuid import uuid4
 import httpx
 import pymongo
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as properties
 
 from functions.router import routes
 from shared.http.application import application
@@ -25,8 +27,21 @@ from shared.resources import Resources, open_resources
 from shared.settings import read_settings
 from shared.storage.database import Client, Database, connected, indexes
 from shared.storage.embedded_mongod import embedded_mongod
+from shared.storage.processes import end_with_parent
 
 ROOT = Path(__file__).resolve().parent.parent
+OTHER_SERVER = os.environ.get("FOOTFALL_TEST_MONGODB_URI", "")
+
+# Other examples in every run. `--hypothesis-profile=thorough` tries twenty times as many.
+properties.register_profile(
+    "suite",
+    max_examples=20,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+properties.register_profile("thorough", properties.get_profile("suite"), max_examples=400)
+properties.load_profile("suite")
 
 
 @dataclass
@@ -95,25 +110,38 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(scope="session")
-def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Return the address of the suite's server, which deletes nothing by itself.
-
-    It is a mongod of our own, or the one that FOOTFALL_TEST_MONGODB_URI names. The tests' clock
-    stands still in the past, so that TTL would find everything expired.
-    """
-    with contextlib.ExitStack() as running:
-        other = os.environ.get("FOOTFALL_TEST_MONGODB_URI", "")
-        uri = other or running.enter_context(embedded_mongod(tmp_path_factory.mktemp("data")))
-        client = running.enter_context(pymongo.MongoClient[dict[str, Any]](uri))
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Have a server that is not ours left as it was, once every process of the run has ended."""
+    if not OTHER_SERVER or hasattr(session.config, "workerinput"):
+        return
+    with pymongo.MongoClient[dict[str, Any]](OTHER_SERVER) as client:
         before = client.list_database_names()
-        client.admin.command("setParameter", 1, ttlMonitorEnabled=False)
-        yield uri
-        if other:
+
+    def clean() -> None:
+        with pymongo.MongoClient[dict[str, Any]](OTHER_SERVER) as client:
             for name in client.list_database_names():
                 if name.startswith("test_") and name not in before:
                     client.drop_database(name)
             client.admin.command("setParameter", 1, ttlMonitorEnabled=True)
+
+    session.config.add_cleanup(clean)
+
+
+@pytest.fixture(scope="session")
+def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the address of a server that deletes nothing by itself.
+
+    It is a mongod of our own, another for each process that runs tests, or the one that
+    FOOTFALL_TEST_MONGODB_URI names. The tests' clock stands still in the past, so that TTL would
+    find everything expired.
+    """
+    with contextlib.ExitStack() as running:
+        uri = OTHER_SERVER or running.enter_context(
+            embedded_mongod(tmp_path_factory.mktemp("data"))
+        )
+        with pymongo.MongoClient[dict[str, Any]](uri) as client:
+            client.admin.command("setParameter", 1, ttlMonitorEnabled=False)
+        yield uri
 
 
 @pytest.fixture(scope="session")
@@ -186,6 +214,7 @@ def running_service(**environment: str) -> Iterator[str]:
         [sys.executable, "-m", "functions"],
         cwd=ROOT,
         env=os.environ | {"FOOTFALL_PORT": str(port), "FOOTFALL_GENERATOR_RATE": "0"} | environment,
+        preexec_fn=end_with_parent,  # noqa: PLW1509 - one system call
     )
     url = f"http://127.0.0.1:{port}"
     try:

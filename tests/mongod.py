@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,12 +60,16 @@ class Mongod:
 
 
 @contextlib.contextmanager
-def running_mongod(folder: Path) -> Iterator[Mongod]:
-    """Run a mongod on `folder` for the block, and stop it then, frozen or not."""
-    mongod = Mongod(folder)
-    mongod.start()
-    try:
+def running_mongod(folder: Path | None = None) -> Iterator[Mongod]:
+    """Run a mongod for the block, and stop it then, frozen or not.
+
+    It runs on `folder`, or on one of its own, whose path is short enough for a socket in it: so
+    the address stays the same when it is started again.
+    """
+    with contextlib.ExitStack() as running:
+        own = tempfile.TemporaryDirectory(prefix="footfall-")
+        mongod = Mongod(folder or Path(running.enter_context(own)))
+        running.callback(mongod.stop)
+        running.callback(mongod.thaw)
+        mongod.start()
         yield mongod
-    finally:
-        mongod.thaw()
-        mongod.stop()

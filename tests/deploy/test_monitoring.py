@@ -70,7 +70,7 @@ def test_a_real_prometheus_gets_all_that_rules_and_dashboard_name(
 
 def test_age_grows_and_readiness_goes_while_mongodb_hangs(tmp_path: Path) -> None:
     with (
-        running_mongod(tmp_path / "mongod") as mongod,
+        running_mongod() as mongod,
         running_service(FOOTFALL_MONGODB_URI=mongod.uri) as url,
         scraping(tmp_path, urlsplit(url).netloc, "") as prometheus,
     ):

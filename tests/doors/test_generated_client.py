@@ -34,7 +34,7 @@ def test_a_generated_client_sends_and_reads(
     assert unread == ["Unsupported content type application/x-ndjson"]
     assert done.stderr.count("WARNING") == 1
     monkeypatch.syspath_prepend(str(tmp_path))
-    with module("client").Client(base_url=fresh_service_url) as client:
+    with module("client").Client(base_url=fresh_service_url, timeout=httpx.Timeout(30)) as client:
         send_and_read(client)
 
 

@@ -73,3 +73,8 @@ async def dashboard(browser: Browser, origin: str) -> AsyncIterator[OpenPage]:
     for page in pages:
         await page.context.close()
     assert errors == []
+
+
+async def texts(page: Page, selector: str) -> list[str]:
+    """Return what elements show, with every run of white space as one space."""
+    return [" ".join(text.split()) for text in await page.locator(selector).all_inner_texts()]

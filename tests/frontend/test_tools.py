@@ -17,7 +17,7 @@ from tests.frontend.answers import (
     stored_event,
     stored_events,
 )
-from tests.frontend.conftest import OpenPage
+from tests.frontend.conftest import OpenPage, texts
 from tests.frontend.payloads import HOSTILE_IDS
 from tests.frontend.service import FakeApi
 from tests.frontend.states import in_state
@@ -124,7 +124,7 @@ async def test_events_that_cannot_be_read_are_said_to_be(dashboard: OpenPage) ->
 async def test_refusals_are_grouped_by_reason_and_told_in_full(dashboard: OpenPage) -> None:
     page = await dashboard(FakeApi())
     groups = page.locator("#refusals > li")
-    assert [" ".join(it.split()) for it in await groups.locator("summary").all_inner_texts()] == [
+    assert await texts(page, "#refusals > li summary") == [
         "missing /user_id × 3 11:56:29 to 11:59:40",
         "in_future /timestamp × 1 11:58:05",
         "wrong_type /user_id × 240 11:52:50 to 11:54:50",

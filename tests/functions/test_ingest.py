@@ -142,42 +142,44 @@ async def test_the_edges_of_each_rule_are_accepted(
     assert response.json()["accepted"] == 1
 
 
-@pytest.mark.parametrize(
-    ("body", "headers", "status", "tag"),
-    [
-        (b"", {}, 400, "bad-json"),
-        (b"{", {}, 400, "bad-json"),
-        (b'{"user_id": NaN}', {}, 400, "bad-json"),
-        (b'"\xff"', {}, 400, "bad-json"),
-        (b'{"user_id": "\\ud800"}', {}, 400, "bad-json"),
-        (b"[" * 5000 + b"]" * 5000, {}, 400, "bad-json"),
-        (b"nonsense", {"Content-Type": "application/x-ndjson"}, 400, "bad-json"),
-        (b"no gzip", {"Content-Encoding": "gzip"}, 400, "bad-encoding"),
-        (gzip.compress(b"[1]")[:-9], {"Content-Encoding": "gzip"}, 400, "bad-encoding"),
-        (b"[" + b" " * 1_048_576 + b"]", {}, 413, "too-large"),
-        (gzip.compress(b" " * 50_000_000), {"Content-Encoding": "gzip"}, 413, "too-large"),
-        (b"\n".join([b"{}"] * 1001), {"Content-Type": "application/x-ndjson"}, 413, "too-large"),
-        (b"\n" * 2001, {"Content-Type": "application/x-ndjson"}, 413, "too-large"),
-        (b"[" + b"[]," * 20_000 + b"0]", {}, 413, "too-large"),
-        (gzip.compress(b"") * 101, {"Content-Encoding": "gzip"}, 400, "bad-encoding"),
-        (b"{}", {"Content-Type": "text/plain"}, 415, "unsupported-media-type"),
-        (b"{}", {"Content-Type": ""}, 415, "unsupported-media-type"),
-        (
-            b"{}",
-            {"Content-Type": "application/json; charset=utf-16"},
-            415,
-            "unsupported-media-type",
-        ),
-        (b"{}", {"Content-Encoding": "br"}, 415, "unsupported-encoding"),
-        (b"5", {}, 422, "invalid-events"),
-        (b"null", {}, 422, "invalid-events"),
-        (b"[]", {}, 422, "invalid-events"),
-        (b"", {"Content-Type": "application/x-ndjson"}, 422, "invalid-events"),
-        (json.dumps([SAMPLE] * 1001).encode(), {}, 422, "invalid-events"),
-        (b"{}", {}, 422, "invalid-events"),
-        (b"[1, null, []]", {}, 422, "invalid-events"),
-    ],
-)
+NDJSON = {"Content-Type": "application/x-ndjson"}
+GZIP = {"Content-Encoding": "gzip"}
+NO_EVENT: dict[str, tuple[bytes, dict[str, str], int, str]] = {
+    "nothing": (b"", {}, 400, "bad-json"),
+    "no JSON": (b"{", {}, 400, "bad-json"),
+    "NaN": (b'{"user_id": NaN}', {}, 400, "bad-json"),
+    "no UTF-8": (b'"\xff"', {}, 400, "bad-json"),
+    "half a surrogate pair": (b'{"user_id": "\\ud800"}', {}, 400, "bad-json"),
+    "5000 nested arrays": (b"[" * 5000 + b"]" * 5000, {}, 400, "bad-json"),
+    "no line of JSON": (b"nonsense", NDJSON, 400, "bad-json"),
+    "no gzip": (b"no gzip", GZIP, 400, "bad-encoding"),
+    "half a gzip": (gzip.compress(b"[1]")[:-9], GZIP, 400, "bad-encoding"),
+    "101 members": (gzip.compress(b"") * 101, GZIP, 400, "bad-encoding"),
+    "over a mebibyte": (b"[" + b" " * 1_048_576 + b"]", {}, 413, "too-large"),
+    "a bomb": (gzip.compress(b" " * 50_000_000), GZIP, 413, "too-large"),
+    "1001 lines": (b"\n".join([b"{}"] * 1001), NDJSON, 413, "too-large"),
+    "2001 empty lines": (b"\n" * 2001, NDJSON, 413, "too-large"),
+    "20,000 empty arrays": (b"[" + b"[]," * 20_000 + b"0]", {}, 413, "too-large"),
+    "text": (b"{}", {"Content-Type": "text/plain"}, 415, "unsupported-media-type"),
+    "no media type": (b"{}", {"Content-Type": ""}, 415, "unsupported-media-type"),
+    "another charset": (
+        b"{}",
+        {"Content-Type": "application/json; charset=utf-16"},
+        415,
+        "unsupported-media-type",
+    ),
+    "brotli": (b"{}", {"Content-Encoding": "br"}, 415, "unsupported-encoding"),
+    "a number": (b"5", {}, 422, "invalid-events"),
+    "null": (b"null", {}, 422, "invalid-events"),
+    "an empty batch": (b"[]", {}, 422, "invalid-events"),
+    "no lines": (b"", NDJSON, 422, "invalid-events"),
+    "1001 events": (json.dumps([SAMPLE] * 1001).encode(), {}, 422, "invalid-events"),
+    "an empty event": (b"{}", {}, 422, "invalid-events"),
+    "a batch of other things": (b"[1, null, []]", {}, 422, "invalid-events"),
+}
+
+
+@pytest.mark.parametrize(("body", "headers", "status", "tag"), NO_EVENT.values(), ids=NO_EVENT)
 async def test_a_body_that_holds_no_event_is_refused(
     service: Service, body: bytes, headers: dict[str, str], status: int, tag: str
 ) -> None:

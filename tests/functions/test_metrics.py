@@ -1,18 +1,15 @@
 """Reading the metrics: exact against a brute-force count, fresh, and shaped as described."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.rollup import run
-from shared.metrics.current import RebuildingError
 from shared.metrics.engine.metric import Metric
 from shared.metrics.registry import METRICS, indexes
-from shared.metrics.snapshots import store_snapshot
 from tests.conftest import Service, StartService
 from tests.oracle import expected_metrics, shown_metrics
 
@@ -53,12 +50,6 @@ EVENTS = st.lists(
 )
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    print_blob=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
 @given(batches=st.lists(st.tuples(EVENTS, st.integers(0, 400_000)), min_size=1, max_size=4))
 async def test_every_metric_equals_a_brute_force_count(
     service: Service, batches: Sequence[tuple[list[dict[str, Any]], int]]
@@ -145,47 +136,6 @@ async def test_each_metric_is_answered_by_itself(service: Service, metric: Metri
     assert narrow == {"as_of": document["as_of"], metric.name: document[metric.name]}
 
 
-async def test_each_metric_is_in_the_history(service: Service) -> None:
-    await service.send(*[service.event(page_url=f"/{n}", session_id=f"{n}") for n in range(4)])
-    metrics = await service.get("/v1/metrics")
-    [snapshot] = (await service.get("/v1/metrics/history"))["snapshots"]
-    for metric in METRICS:
-        if metric.ranking:
-            del metrics[metric.name][metric.ranking.field]
-    del metrics["comparison"]  # of snapshots, which would hold each other
-    assert snapshot == metrics
-
-
-async def test_a_comparison_is_with_the_snapshots_nearest_to_15_minutes_and_a_day_before(
-    service: Service,
-) -> None:
-    start = service.clock.now
-    for seconds, views in ((0, 1), (240, 2), (86_400 - 905, 3), (86_400 - 870, 4)):
-        service.clock.now = start + timedelta(seconds=seconds)
-        events = [service.event(user_id=f"u{n}", session_id="s") for n in range(views)]
-        assert (await service.send(*events, service.event(page_url="/b"))).status_code == 202
-        await run(service.resources)
-    service.clock.now = start + timedelta(hours=24)
-    await service.send(service.event(page_url="/a"), service.event())
-    comparison = (await service.get("/v1/metrics"))["comparison"]
-    assert comparison == {
-        "previous": {
-            "as_of": "2026-11-23T14:14:55.000Z",
-            "active_users": 4,
-            "page_views": 4,
-            "active_sessions": 3,
-            "pages": {"/": 3, "/b": 1},
-        },
-        "yesterday": {
-            "as_of": "2026-11-22T14:30:00.000Z",
-            "active_users": 2,
-            "page_views": 2,
-            "active_sessions": 1,
-            "pages": {"/": 1, "/b": 1},
-        },
-    }
-
-
 @pytest.mark.parametrize("user_id", ["nobody", "a/b", "$where", "50% \u00fc"])
 async def test_one_user_has_sessions_or_none(service: Service, user_id: str) -> None:
     path = "/v1/metrics/active-sessions/" + "".join(f"%{b:02x}" for b in user_id.encode())
@@ -234,40 +184,6 @@ async def test_a_user_without_a_session_is_told_from_one_who_was_not_seen(servic
         answer = await service.get(path)
         seen.append((answer["sessions"], answer["active"], answer["last_event_at"]))
     assert seen == [(0, False, None), (0, True, "2026-11-22T14:25:01.000Z")]
-
-
-async def test_minutes_are_whole_and_the_newest_is_running(service: Service) -> None:
-    service.clock.advance(seconds=20)
-    await service.send(
-        service.event(ago=20), service.event(ago=20.001, event_type="x"), service.event(ago=200)
-    )
-    answer = await service.get("/v1/metrics/per-minute", params={"minutes": 4})
-    assert answer == {
-        "as_of": "2026-11-22T14:30:20.000Z",
-        "minutes": [
-            {"minute": f"2026-11-22T14:{minute}:00.000Z"} | counts
-            for minute, counts in (
-                (27, {"events": 1, "page_views": 1, "complete": True}),
-                (28, {"events": 0, "page_views": 0, "complete": True}),
-                (29, {"events": 1, "page_views": 0, "complete": True}),
-                (30, {"events": 1, "page_views": 1, "complete": False}),
-            )
-        ],
-    }
-    assert len((await service.get("/v1/metrics/per-minute"))["minutes"]) == 30
-
-
-async def test_minutes_whose_steps_take_too_long_to_rebuild_are_a_503_that_says_how_far(
-    service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def rebuild(_reach: timedelta) -> None:
-        raise RebuildingError(12, 720)
-
-    monkeypatch.setattr(service.resources.metrics, "rebuild", rebuild)
-    response = await service.client.get("/v1/metrics/per-minute", params={"minutes": 60})
-    assert (response.status_code, response.json()["type"]) == (503, "/docs#rebuilding")
-    assert "12 of 720" in response.json()["detail"]
-    assert response.headers["Retry-After"]
 
 
 async def test_stored_events_are_read_newest_first_as_they_were_sent(service: Service) -> None:
@@ -331,37 +247,6 @@ async def test_a_parameter_out_of_range_is_named(
     assert response.headers["content-type"] == "application/problem+json"
     [error] = response.json()["errors"]
     assert (error["pointer"], error["code"]) == (f"/{name}", "out_of_range")
-
-
-async def test_history_holds_stored_snapshots_oldest_first(service: Service) -> None:
-    taken: list[datetime] = []
-    for n in range(8):
-        await service.send(service.event(user_id=f"u{n}"))
-        service.clock.advance(seconds=10)
-        for _ in range(2):
-            await run(service.resources)
-        taken.append(service.clock.now)
-    history = await service.get("/v1/metrics/history", params={"minutes": 1})
-    assert [s["active_users"]["count"] for s in history["snapshots"]] == [3, 4, 5, 6, 7, 8]
-    assert [s["as_of"] for s in history["snapshots"]] == [
-        at.isoformat(timespec="milliseconds").replace("+00:00", "Z") for at in taken[2:]
-    ]
-    later = await service.get(
-        "/v1/metrics/history", params={"after": history["snapshots"][3]["as_of"]}
-    )
-    assert later["snapshots"] == history["snapshots"][4:]
-    refused = await service.client.get("/v1/metrics/history", params={"after": "yesterday"})
-    assert refused.status_code == 422
-    assert refused.json()["errors"][0]["code"] == "bad_after"
-
-
-async def test_a_long_history_is_thinned(service: Service) -> None:
-    document = await service.resources.metrics.get()
-    for n in range(1, 50):
-        at = service.clock.now - timedelta(seconds=10 * n)
-        await store_snapshot(service.resources.database, document | {"as_of": at})
-    snapshots = (await service.get("/v1/metrics/history", params={"minutes": 1440}))["snapshots"]
-    assert [s["as_of"][11:19] for s in snapshots] == ["14:23:50", "14:27:50", "14:30:00"]
 
 
 async def test_reading_needs_a_read_key_where_there_is_one(start_service: StartService) -> None:

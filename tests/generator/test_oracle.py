@@ -2,9 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,180 +13,9 @@ from generator.verify.compare import compare, compare_minutes, compare_user
 from generator.verify.ledger import Line, milliseconds, read_ledger
 from generator.verify.metrics import METRICS
 from generator.verify.oracle import Oracle
-from tests.oracle import expected_metrics
+from tests.generator.truth import AT, MINUTES, TOP, Truth, answers, requests
 
-AT = datetime(2026, 11, 22, 14, 30, 20, tzinfo=UTC)
-LIMITS = {"page_views.top": 2, "active_sessions.users": 2}
-MINUTES = 3
-FRESH, MINUTE, INSTANT = timedelta(seconds=2), timedelta(minutes=1), timedelta(milliseconds=1)
-START = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass
-class Truth:
-    """A request, what its ledger says of it, and what really became of it."""
-
-    timestamps: list[datetime]
-    users: list[tuple[str, str | None, str, str]]  # user, session, type, page
-    received: datetime
-    earlier: timedelta = timedelta(0)  # by which the ledger thinks it may have been received before
-    later: timedelta = timedelta(0)
-    acknowledged: bool = True
-    stored: bool = True  # of a request that was not acknowledged
-    rejected: int = 0
-
-    @property
-    def events(self) -> list[dict[str, Any]]:
-        """What was sent."""
-        names = ("user_id", "session_id", "event_type", "page_url")
-        return [
-            {"timestamp": timestamp.isoformat()}
-            | {name: value for name, value in zip(names, user, strict=True) if value is not None}
-            for timestamp, user in zip(self.timestamps, self.users, strict=True)
-        ]
-
-    @property
-    def line(self) -> Line:
-        """What the ledger says."""
-        received_by = milliseconds((self.received + self.later).isoformat())
-        return Line(
-            milliseconds((self.received - self.earlier).isoformat()),
-            received_by,
-            received_by if self.acknowledged else None,
-            (self.rejected * self.acknowledged, self.rejected),
-            self.events,
-        )
-
-    def documents(self) -> Iterable[dict[str, Any]]:
-        """Yield what the service stored."""
-        for event in self.events:
-            occurred = min(datetime.fromisoformat(event["timestamp"]), self.received)
-            yield event | {"received_at": self.received, "occurred_at": occurred}
-
-
-def seconds(least: float, most: float) -> st.SearchStrategy[timedelta]:
-    """Draw whole milliseconds, often at the very edges of windows."""
-    edges = [float(s) for s in (0, 60, 300, 600, 900) if least <= s <= most]
-    exact = st.sampled_from([timedelta(seconds=s) for s in edges or [least]])
-    anywhere = st.integers(int(least * 1000), int(most * 1000))
-    return exact | anywhere.map(lambda ms: timedelta(milliseconds=ms))
-
-
-@st.composite
-def requests(draw: st.DrawFn, *, settled: bool) -> Truth:
-    number = draw(st.integers(0, 4))
-    received = AT - draw(seconds(2 if settled else 0, 1000))
-    nothing = st.just(timedelta(0))
-    user = st.tuples(
-        st.sampled_from("ab"),
-        st.sampled_from(["1", "2", "3", None]),
-        st.sampled_from(["page_view", "page_view", "add_to_cart", "purchase", "checkout"]),
-        st.sampled_from(["/", "/x", "/y"]),
-    )
-    acknowledged = settled or draw(st.booleans())
-    return Truth(
-        [received - draw(seconds(-200, 1000)) for _ in range(number)],
-        [draw(user) for _ in range(number)],
-        received,
-        draw(nothing if settled else seconds(0, 100)),
-        draw(nothing if settled else seconds(0, 100)),
-        acknowledged,
-        acknowledged or draw(st.booleans()),
-        draw(st.integers(0, 3)) if number == 0 else 0,
-    )
-
-
-def answers(truth: list[Truth]) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
-    """Count by brute force: the metrics, the minutes, and the sessions of users."""
-    # What was acknowledged less than two seconds before may be left out: here it is.
-    taken = [it for it in truth if it.stored and it.received + it.later + FRESH <= AT]
-    stored = [document for it in taken for document in it.documents()]
-    expected = expected_metrics(stored, AT)
-    per_user: dict[str, dict[str, datetime]] = {}
-    baskets: dict[tuple[str, str], dict[str, datetime]] = {}
-    for e in sorted(stored, key=lambda e: e["occurred_at"]):
-        if AT - timedelta(minutes=5) < e["occurred_at"] <= AT and "session_id" in e:
-            per_user.setdefault(e["user_id"], {})[e["session_id"]] = e["occurred_at"]
-        if AT - timedelta(minutes=10) < e["occurred_at"] <= AT and "session_id" in e:
-            session = e["user_id"], e["session_id"]
-            baskets.setdefault(session, {})[e["event_type"]] = e["occurred_at"]
-    filled = [it for it in baskets.values() if "add_to_cart" in it]
-    metrics = {
-        "as_of": AT.isoformat(),
-        "active_users": {"window_seconds": 300, "count": expected["active_users"]},
-        "page_views": {
-            "window_seconds": 900,
-            "total": expected["views"],
-            "pages": len(expected["pages"]),
-            "top": [{"page_url": url, "views": n} for url, n in expected["pages"][:2]],
-        },
-        "active_sessions": {
-            "window_seconds": 300,
-            "total": expected["sessions"],
-            "spread": dict(zip(("one", "two", "three_or_more"), expected["spread"], strict=True)),
-            "users": [{"user_id": user, "sessions": n} for user, n in expected["users"][:2]],
-        },
-        "events": {
-            "window_seconds": 900,
-            "total": sum(expected["by_type"].values()),
-            "types": len(expected["by_type"]),
-            "by_type": expected["by_type"],
-            "late": expected["late"],
-            "rejected": sum(
-                it.rejected for it in taken if it.received > AT - timedelta(minutes=15)
-            ),
-        },
-        "arrivals": {
-            "window_seconds": 60,
-            "count": sum(e["received_at"] > AT - timedelta(minutes=1) for e in stored),
-        },
-        "carts": {
-            "window_seconds": 600,
-            "carts": len(filled),
-            "purchases": sum("purchase" in it for it in baskets.values()),
-            "open": sum(it.get("purchase", START) < it["add_to_cart"] for it in filled),
-        },
-    }
-    rows = []
-    for minute in range(MINUTES):
-        start = AT.replace(second=0) - timedelta(minutes=MINUTES - 1 - minute)
-        inside = [
-            e for e in stored if start <= e["occurred_at"] < min(start + MINUTE, AT + INSTANT)
-        ]
-        rows.append(
-            {
-                "minute": start.isoformat(),
-                "events": len(inside),
-                "page_views": sum(e["event_type"] == "page_view" for e in inside),
-                "complete": minute < MINUTES - 1,
-            }
-        )
-    users = []
-    for user_id in "abcz":
-        own = [e for e in stored if e["user_id"] == user_id]
-        seen = [e for e in own if AT - timedelta(minutes=5) < e["occurred_at"] <= AT]
-        active = [e["occurred_at"] for e in seen]
-        latest = sorted(per_user.get(user_id, {}).items(), key=lambda row: row[0])
-        latest.sort(key=lambda row: row[1], reverse=True)
-        users.append(
-            {
-                "as_of": AT.isoformat(),
-                "user_id": user_id,
-                "window_seconds": 300,
-                "sessions": len(latest),
-                "active": bool(active),
-                "last_event_at": max(active).isoformat() if active else None,
-                "latest": [
-                    {
-                        "session_id": session_id,
-                        "last_event_at": at.isoformat(),
-                        "events": sum(e.get("session_id") == session_id for e in seen),
-                    }
-                    for session_id, at in latest
-                ],
-            }
-        )
-    return metrics, {"as_of": AT.isoformat(), "minutes": rows}, users
+LIMITS = {"page_views.top": TOP, "active_sessions.users": TOP}
 
 
 def differences(truth: list[Truth], oracle: Oracle) -> list[str]:
@@ -205,13 +32,13 @@ def differences_of(
     ]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(requests(settled=False), max_size=12))
 def test_the_truth_lies_within_the_bounds_whatever_is_left_open(truth: list[Truth]) -> None:
     assert differences(truth, Oracle(it.line for it in truth)) == []
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(requests(settled=True), max_size=12))
 def test_the_bounds_meet_in_the_truth_where_nothing_is_open(truth: list[Truth]) -> None:
     oracle = Oracle(it.line for it in truth)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pymongo
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.metrics.current import CurrentMetrics
@@ -116,12 +116,6 @@ WHAT_HAPPENS = st.lists(
 )
 
 
-@settings(
-    max_examples=40,
-    deadline=None,
-    print_blob=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
 @given(happening=WHAT_HAPPENS, piece=st.sampled_from([last_seen.MAX_UPSERTED, 3]))
 async def test_every_metric_is_exact_whatever_became_of_the_rollups(
     database: Database,

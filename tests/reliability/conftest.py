@@ -23,7 +23,6 @@ def start_target(mongodb_uri: str, tmp_path_factory: pytest.TempPathFactory) -> 
 def target(start_target: StartTarget) -> Iterator[Target]:
     """Start a service with the default settings, for the tests of a module."""
     with start_target() as started:
-        httpx.get(
-            f"{started.url}/v1/metrics"
-        )  # what a first read needs is not what an attack takes
+        # A first read makes 180 steps: what that needs is not what an attack takes.
+        httpx.get(f"{started.url}/v1/metrics", timeout=30)
         yield started

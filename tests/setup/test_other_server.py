@@ -46,7 +46,7 @@ def test_the_suite_runs_there_and_leaves_nothing_behind(tmp_path: Path, driver: 
         client["test_of_yours"].things.insert_one({})
         before = client.admin.command("serverStatus")["opcounters"]["insert"]
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *SUITE],
+            [sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", *SUITE],
             cwd=ROOT,
             env=os.environ | {"FOOTFALL_TEST_MONGODB_URI": uri, "FOOTFALL_TEST_DRIVER": driver},
             capture_output=True,

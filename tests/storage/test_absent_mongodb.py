@@ -8,7 +8,7 @@ import httpx
 
 from tests.conftest import free_port, wait_until_ready
 from tests.events import event
-from tests.functions.test_main import start, words_of
+from tests.functions.test_main import started, words_of
 from tests.mongod import running_mongod
 
 RECOVERY = 15.0  # seconds
@@ -16,10 +16,10 @@ RECOVERY = 15.0  # seconds
 
 def test_a_service_that_starts_without_mongodb_waits_for_it(tmp_path: Path) -> None:
     port, data = free_port(), tmp_path / "data"
-    with running_mongod(tmp_path / "mongod") as mongod:
+    with running_mongod() as mongod:
         mongod.stop()
-        process = start(data, FOOTFALL_PORT=str(port), FOOTFALL_MONGODB_URI=mongod.uri)
-        try:
+        address = {"FOOTFALL_PORT": str(port), "FOOTFALL_MONGODB_URI": mongod.uri}
+        with started(data, **address) as process:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
                 wait_until_alive(http)
                 ready = http.get("/readyz")
@@ -34,7 +34,6 @@ def test_a_service_that_starts_without_mongodb_waits_for_it(tmp_path: Path) -> N
                 wait_until_ready(str(http.base_url), process)
                 assert http.post("/v1/events", json=event()).status_code == 202
                 assert time.monotonic() < came + RECOVERY
-        finally:
             process.send_signal(signal.SIGINT)
             assert process.wait(30) == 0
     assert "Traceback" not in words_of(data).read_text()

@@ -9,7 +9,7 @@ import pytest
 
 from shared.storage.embedded_mongod import MongodError, embedded_mongod
 from tests.conftest import free_port, wait_until_ready
-from tests.functions.test_main import start, words_of
+from tests.functions.test_main import started, words_of
 
 
 def mongod_of(process: psutil.Process, data: Path) -> psutil.Process:
@@ -23,7 +23,7 @@ def mongod_of(process: psutil.Process, data: Path) -> psutil.Process:
 def service(data: Path, **environment: str) -> Iterator[psutil.Process]:
     """Run a service that is ready, and leave nothing of it behind whatever the test did."""
     port = free_port()
-    with start(data, FOOTFALL_PORT=str(port), **environment) as process:
+    with started(data, FOOTFALL_PORT=str(port), **environment) as process:
         family: list[psutil.Process] = []
         try:
             wait_until_ready(f"http://127.0.0.1:{port}", process)
