@@ -25,7 +25,7 @@ test: ## the whole suite; ARGS="tests/metrics -k windows"
 test-pymongo: ## what reads and writes MongoDB, on PyMongo's own asyncio client in Motor's place
 	@scripts/setup dev
 	FOOTFALL_TEST_DRIVER=pymongo $(PYTHON) -m pytest -W ignore::pytest.PytestUnraisableExceptionWarning \
-		tests/ingest tests/metrics -k "not whatever_became" $(ARGS)
+		tests/storage tests/ingest tests/metrics tests/http tests/functions -k "not whatever_became" $(ARGS)
 
 chaos: ## the long half of the reliability tests: kills, freezes, full disks; prints a table
 	@scripts/setup dev
