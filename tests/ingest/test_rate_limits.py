@@ -80,6 +80,16 @@ class TestBothStorages:
         # The last tenth is for those that use least of their own: for "b" as long as it does.
         assert 15 <= await passed(limits, "b", 100) <= 20
 
+    async def test_a_client_by_itself_may_send_nearly_all_at_once_and_is_told_when_again(
+        self, windows: MemoryWindows, clock: FakeClock
+    ) -> None:
+        limits = RateLimits(parse("100/minute"), parse("100/minute"), windows)
+        assert await passed(limits, "a", 1, events=90) == 1
+        with pytest.raises(Problem) as refused:  # the total has room, which is left to others
+            await limits.charge("a", 10)
+        clock.advance(seconds=int(refused.value.headers["Retry-After"]))
+        assert await passed(limits, "a", 1, events=10) == 1
+
     async def test_a_batch_above_the_limit_is_told_so(self, windows: MemoryWindows) -> None:
         limits = RateLimits(parse("100/minute"), parse("10000/minute"), windows)
         with pytest.raises(Problem) as refused:
