@@ -2,13 +2,14 @@
 
 import sys
 
-from bench import ingest, sustained, ticks
+from bench import ingest, sustained, ticks, workers
 
 MEASUREMENTS = {
     "single": ingest.single_events,
     "batches": ingest.batches,
     "paced": ingest.paced,
     "flood": ingest.flood,
+    "workers": workers.workers,
     "ticks": ticks.ticks,
     "sustained": sustained.sustained,
 }

@@ -7,6 +7,7 @@ from shared.clock import MAX_SKEW
 WRITE: Final = 5.0  # a write that hangs is given up, and tried once more
 QUEUE: Final = 5.0  # events wait so long for their write to begin, or are refused
 READ: Final = 15  # a read, and a request for metrics, is given up
+CLOSE: Final = 2.0  # a client whose connections do not close is left
 SOCKET: Final = 20  # frees the thread of an operation that was given up
 
 # An event lands so long after its arrival, or was never acknowledged.

@@ -40,7 +40,7 @@ async def take(
     service = resources_of(request)
     client = service.keys.identify(request, Scope.WRITE)
     await service.clock_skew.check()
-    service.rate_limits.admit(client)
+    await service.rate_limits.admit(client)
     size = 0
     try:
         body = await read_body(request, service.read_budget)

@@ -13,8 +13,9 @@ from shared.http.auth import Keys, Scope
 from shared.http.reads import Reads
 from shared.ingest.body import ReadBudget
 from shared.ingest.event_log import EventLog
+from shared.ingest.rate_blocks import MongoWindows
 from shared.ingest.rate_limits import RateLimits
-from shared.ingest.rate_storage import MemoryWindows, MongoWindows
+from shared.ingest.rate_storage import MemoryWindows
 from shared.ingest.rejections import RejectionLog
 from shared.ingest.turns import Turns
 from shared.metrics import registry

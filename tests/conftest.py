@@ -144,9 +144,13 @@ def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield uri
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def mongodb(mongodb_uri: str) -> AsyncIterator[Client]:
-    """Connect to the suite's mongod."""
+    """Connect to the suite's mongod.
+
+    For a module: PyMongo's client watches the server in our loop, and takes one for lost that it
+    could not watch while tests of processes held the loop.
+    """
     async with connected(mongodb_uri) as client:
         yield client
 

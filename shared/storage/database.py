@@ -9,7 +9,12 @@ import asyncio
 import inspect
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
@@ -61,11 +66,17 @@ def connect(uri: str) -> Client:
 
 
 async def disconnect(client: Client) -> None:
-    """Drop the connections of a client."""
+    """Drop the connections of a client, or leave them to the end of the process after 2 s.
+
+    PyMongo 4.20 on Python 3.11 can wait for ever: an operation that is cancelled while it looks for
+    a server may leave the lock of its client taken.
+    """
     close: Callable[[], Any] = client.close
     closing = close()
     if inspect.isawaitable(closing):
-        await closing
+        with suppress(TimeoutError):
+            async with asyncio.timeout(deadlines.CLOSE):
+                await closing
 
 
 @asynccontextmanager
