@@ -113,7 +113,9 @@ def _counts(at: datetime) -> Pipeline:
     """Add up all events of the window by type and page: `{"_id": {"t", "p"}, "n"}`.
 
     Buckets inside the window count as a whole; the one that the window's trailing edge cuts is
-    counted from raw events.
+    counted from raw events. All rows go through one `$group`: a second one, of sums of the rest and
+    of the edge, takes as long again where few pages are alike, and five times as long where it
+    outgrows its 100 MB (300,000 pages: 7.3 s of mongod instead of 1.3).
     """
     edge = at - VIEWS
     first = step_of(edge) + STEP
@@ -121,14 +123,14 @@ def _counts(at: datetime) -> Pipeline:
     cut = [
         {"$match": {"occurred_at": {"$gt": edge, "$lt": first}, "received_at": {"$lte": at}}},
         {"$group": {"_id": {"t": "$event_type", "p": page}, "n": {"$sum": 1}}},
+        {"$project": {"_id": 0, "rows": [{"t": "$_id.t", "p": "$_id.p", "n": "$n"}]}},
     ]
     return [
         {"$match": {"bucket": {"$gte": first, "$lte": at}}},
         {"$project": {"rows": 1}},
+        {"$unionWith": {"coll": "events", "pipeline": cut}},
         {"$unwind": "$rows"},
         {"$group": {"_id": {"t": "$rows.t", "p": "$rows.p"}, "n": {"$sum": "$rows.n"}}},
-        {"$unionWith": {"coll": "events", "pipeline": cut}},
-        {"$group": {"_id": "$_id", "n": {"$sum": "$n"}}},
     ]
 
 
