@@ -29,6 +29,12 @@ class EventCounts(BaseModel):
     window_seconds: WindowSeconds = Field(examples=[900])
     total: int = Field(description="events of every type", examples=[1314])
     types: int = Field(description="distinct types", examples=[2])
+    unlisted: int = Field(
+        default=0,
+        description="events in `total` whose type `types` and `by_type` lack: of five seconds with "
+        "more types and pages than there was room for; 0: all are exact",
+        examples=[0],
+    )
     by_type: dict[str, int] = Field(
         description="events of each of the 100 most frequent types, most first",
         examples=[{PAGE_VIEW: 1234, "add_to_cart": 80}],
@@ -52,6 +58,7 @@ def _answer(found: Found) -> EventCounts:
         window_seconds=seconds(VIEWS),
         total=number(found["total"], "n"),
         types=number(found["total"], "types"),
+        unlisted=number(found["total"], "unlisted"),
         by_type={row["_id"]: row["n"] for row in found["by_type"]},
         late=number(found["late"], "n"),
         rejected=number(found["rejected"], "n"),
@@ -59,6 +66,8 @@ def _answer(found: Found) -> EventCounts:
 
 
 _OF_TYPE: Final = {"$group": {"_id": "$_id.t", "n": {"$sum": "$n"}}}
+_LISTED: Final = {"$match": {"_id": {"$ne": None}}}
+_UNLISTED: Final = {"$eq": ["$_id", None]}
 
 EVENTS: Final = Metric(
     name="events",
@@ -66,10 +75,22 @@ EVENTS: Final = Metric(
     model=EventCounts,
     totals=EventCounts,
     reads={
-        "by_type": Read(COUNTS, [_OF_TYPE, {"$sort": {"n": -1, "_id": 1}}, {"$limit": MAX_LISTED}]),
+        "by_type": Read(
+            COUNTS, [_OF_TYPE, _LISTED, {"$sort": {"n": -1, "_id": 1}}, {"$limit": MAX_LISTED}]
+        ),
         "total": Read(
             COUNTS,
-            [_OF_TYPE, {"$group": {"_id": None, "n": {"$sum": "$n"}, "types": {"$sum": 1}}}],
+            [
+                _OF_TYPE,
+                {
+                    "$group": {
+                        "_id": None,
+                        "n": {"$sum": "$n"},
+                        "types": {"$sum": {"$cond": [_UNLISTED, 0, 1]}},
+                        "unlisted": {"$sum": {"$cond": [_UNLISTED, "$n", 0]}},
+                    }
+                },
+            ],
         ),
         "late": Read(Source("events", _late), [{"$count": "n"}]),
         "rejected": Read(

@@ -16,6 +16,12 @@ class PageViewTotals(BaseModel):
     window_seconds: WindowSeconds = Field(examples=[900])
     total: int = Field(description="views of all pages", examples=[1234])
     pages: int = Field(description="distinct pages viewed", examples=[87])
+    unranked: int = Field(
+        default=0,
+        description="views in `total` that no page was told apart for, and `pages` and the ranking "
+        "lack: of five seconds with more pages than there was room for; 0: all are exact",
+        examples=[0],
+    )
 
 
 class PageCount(BaseModel):
@@ -38,11 +44,14 @@ def _answer(found: Found) -> PageViews:
         window_seconds=seconds(VIEWS),
         total=number(found["total"], "views"),
         pages=number(found["total"], "pages"),
+        unranked=number(found["total"], "unranked"),
         top=[PageCount(page_url=row["_id"]["p"], views=row["n"]) for row in found["top"]],
     )
 
 
 _VIEWED: Final = {"$match": {"_id.t": PAGE_VIEW}}
+_RANKED: Final = {"$match": {"_id.t": PAGE_VIEW, "_id.p": {"$ne": None}}}
+_UNRANKED: Final = {"$eq": ["$_id.p", None]}
 
 PAGE_VIEWS: Final = Metric(
     name="page_views",
@@ -51,10 +60,20 @@ PAGE_VIEWS: Final = Metric(
     totals=PageViewTotals,
     ranking=Ranking("top", shown=5),
     reads={
-        "top": Read(COUNTS, [_VIEWED, {"$sort": {"n": -1, "_id.p": 1}}, {"$limit": MAX_LISTED}]),
+        "top": Read(COUNTS, [_RANKED, {"$sort": {"n": -1, "_id.p": 1}}, {"$limit": MAX_LISTED}]),
         "total": Read(
             COUNTS,
-            [_VIEWED, {"$group": {"_id": None, "views": {"$sum": "$n"}, "pages": {"$sum": 1}}}],
+            [
+                _VIEWED,
+                {
+                    "$group": {
+                        "_id": None,
+                        "views": {"$sum": "$n"},
+                        "pages": {"$sum": {"$cond": [_UNRANKED, 0, 1]}},
+                        "unranked": {"$sum": {"$cond": [_UNRANKED, "$n", 0]}},
+                    }
+                },
+            ],
         ),
     },
     answer=_answer,
