@@ -50,8 +50,8 @@ def rows_of(step: datetime, until: datetime, made_at: datetime) -> Pipeline:
     bucket = {"$cond": [{"$gt": ["$occurred_at", step - HOUR]}, _BUCKET, None]}
     in_window = {"$gt": ["$occurred_at", step - VIEWS]}
     page = {"$cond": [{"$and": [_IS_VIEW, in_window]}, "$page_url", None]}
-    text = {"$concat": ["$_id.t", {"$ifNull": ["$_id.p", ""]}]}
-    size = {"$add": [_OVERHEAD, {"$strLenBytes": text}]}
+    lengths = [{"$strLenBytes": "$_id.t"}, {"$strLenBytes": {"$ifNull": ["$_id.p", ""]}}]
+    size = {"$add": [_OVERHEAD, *lengths]}
     fits = {"$lte": ["$filled", ROOM]}
     is_view = {"$eq": ["$_id.t", PAGE_VIEW]}
     told_apart = {
