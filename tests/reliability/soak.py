@@ -73,7 +73,7 @@ class Sample:
 def main(minutes: float, rate: float) -> int:
     """Print samples of the start, the middle and the end; return 1 where something grew."""
     seconds = 60 * minutes
-    warm = seconds / 4
+    warm = seconds * 5 / 12  # of an hour: the rows of steps are kept for 25 minutes
     with (
         temporary_folder() as folder,
         running_mongod(folder / "data") as mongod,
