@@ -46,8 +46,7 @@ class Resources:
 
     async def close(self) -> None:
         """Store what still waits and drop the connections."""
-        await self.rejections.flush()
-        await self.metrics.close()
+        await asyncio.gather(self.rejections.flush(), self.metrics.close())
         await self.database.close()
 
 
