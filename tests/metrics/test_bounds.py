@@ -174,3 +174,23 @@ async def test_who_waits_too_long_is_told_how_far_the_rebuild_is(
         await metrics.get()
     hold.set()
     await assert_exact(database, await metrics.get())
+
+
+async def test_who_waits_too_long_for_what_is_counted_is_told_so(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = FakeClock()
+    metrics = CurrentMetrics(database, clock)
+    hold = asyncio.Event()
+    read = metrics._ticker._read
+
+    async def read_slowly(*wanted: Any) -> Any:
+        await hold.wait()
+        return await read(*wanted)
+
+    monkeypatch.setattr(metrics._ticker, "_read", read_slowly)
+    monkeypatch.setattr(deadlines, "READ", 3)
+    with pytest.raises(RebuildingError, match=r"180 of 180 steps .* adding them up takes longer"):
+        await metrics.get()
+    hold.set()
+    await assert_exact(database, await metrics.get())

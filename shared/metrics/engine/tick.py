@@ -97,6 +97,7 @@ class Ticker:
             made = [self._make(step, now, None if step in wrong else heads[step]) for step in some]
             for head in await asyncio.gather(*made):
                 heads[head.step] = head
+        progress(len(todo), len(todo))
         return [heads[step] for step in steps]
 
     async def _make(self, step: datetime, now: datetime, was: Head | None) -> Head:
