@@ -11,15 +11,14 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Final, NoReturn
+from typing import NoReturn
 
 from functions.serving import serve
+from shared import deadlines
 from shared.http.auth import Keys
 from shared.settings import SettingError, Settings, read_settings
 from shared.storage.embedded_mongod import MongodError, embedded_mongod
-from shared.storage.processes import end_with_parent, stop
-
-_GENERATOR_SECONDS: Final = 10  # to finish what it has begun, for which it takes 5 s at most
+from shared.storage.processes import end_at_once, end_with_parent, stop
 
 
 def main() -> None:
@@ -61,8 +60,7 @@ def main() -> None:
         _say(f"the dashboard is at {address}/ (Ctrl-C stops everything)")
         serve(settings, listener, stop_first)
     _say("stopped")
-    if mongod_died.is_set():
-        sys.exit(1)
+    end_at_once(1 if mongod_died.is_set() else 0)
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:
@@ -136,7 +134,7 @@ def _generator(settings: Settings, address: str) -> Iterator[Callable[[], None]]
         start_new_session=True,
         preexec_fn=end_with_parent,  # noqa: PLW1509 - one system call
     )
-    stop_it = partial(stop, process, _GENERATOR_SECONDS)
+    stop_it = partial(stop, process, deadlines.GENERATOR)
     try:
         yield stop_it
     finally:

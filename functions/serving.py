@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+import multiprocessing.util
 import os
 import resource
 import sys
@@ -16,7 +17,7 @@ from shared import deadlines
 from shared.http.protocol import BoundedProtocol
 from shared.logs import log_config
 from shared.settings import Settings
-from shared.storage.processes import end_with_parent
+from shared.storage.processes import end_at_once, end_with_parent
 
 # Seconds for an idle connection: longer than load balancers keep theirs (60 s), or they send a
 # request on one that is just being closed. Seen with 5 s in five minutes at 5000 events a second.
@@ -77,6 +78,7 @@ class _Config(uvicorn.Config):
         if parent := multiprocessing.parent_process():
             os.setsid()  # Ctrl-C is for the parent alone, which ends its workers last
             end_with_parent()
+            multiprocessing.util.Finalize(None, end_at_once, args=(0,), exitpriority=0)
             if not parent.is_alive():  # it was killed before that
                 sys.exit()
         super().load()

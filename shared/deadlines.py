@@ -17,11 +17,18 @@ VERIFIED: Final = 20
 # For so long nobody else ticks when a process was killed in a tick; it is renewed each second.
 LEASE: Final = 6
 RENEWED: Final = 1
-# Requests in flight have so long to end when the service is stopped.
+# When the service is stopped its generator has so long to end, which takes it 5 s at most.
+GENERATOR: Final = 8
+# Then requests in flight have so long, and those that only read so long: they can be sent again.
 GRACE: Final = 15
+LAST_READ: Final = 5
+# Whoever stops the service by force must wait so long: a last write of each part comes then.
+STOP: Final = 30
 
 assert LANDED + MAX_SKEW.total_seconds() < VERIFIED
 assert LANDED <= GRACE
+assert LAST_READ < GRACE
+assert GENERATOR + GRACE + WRITE < STOP
 assert READ < SOCKET
 # No process takes the lease of one that renews it, whichever clock is ahead; what a tick writes is
 # earlier, by its clock, than what the next one does after that lease or that write was given up.

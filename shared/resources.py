@@ -23,6 +23,7 @@ from shared.metrics.current import CurrentMetrics
 from shared.settings import Settings, read_settings
 from shared.storage.clock_skew import ClockSkew, ServerClock
 from shared.storage.database import Client, Database, connect, indexes
+from shared.storage.probe import Probe
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,11 @@ class Resources:
     rate_limits: RateLimits
     metrics: CurrentMetrics
     clock_skew: ClockSkew
+    probe: Probe
 
     async def close(self) -> None:
         """Store what still waits and drop the connections."""
-        await self.rejections.flush()
-        await self.metrics.close()
+        await asyncio.gather(self.rejections.flush(), self.metrics.close())
         await self.database.close()
 
 
@@ -73,6 +74,7 @@ def open_resources(
         else MemoryWindows(clock)
     )
     event_log = EventLog(database.events)
+    clock_skew = ClockSkew(clock, server_clock or database.now)
     return Resources(
         settings=settings,
         clock=clock,
@@ -86,7 +88,8 @@ def open_resources(
         rejections=RejectionLog(database.rejections, clock),
         rate_limits=RateLimits(settings.rate_limit, settings.total_rate_limit, windows),
         metrics=CurrentMetrics(database, clock),
-        clock_skew=ClockSkew(clock, server_clock or database.now),
+        clock_skew=clock_skew,
+        probe=Probe(database, clock_skew),
     )
 
 

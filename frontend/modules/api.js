@@ -6,10 +6,10 @@ import { currentKey } from "./key.js";
  * @typedef {{page_url: string, views: number}} PageCount
  * @typedef {{user_id: string, sessions: number}} UserSessions
  * @typedef {{one: number, two: number, three_or_more: number}} Spread
- * @typedef {{window_seconds: number, total: number, types: number, by_type: Record<string, number>, late: number, rejected: number}} EventCounts
+ * @typedef {{window_seconds: number, total: number, types: number, unlisted: number, by_type: Record<string, number>, late: number, rejected: number}} EventCounts
  * @typedef {{as_of: string, active_users: number, page_views: number, active_sessions: number, pages: Record<string, number>}} Earlier
  * @typedef {{as_of: string, active_users: {window_seconds: number, count: number},
- *   page_views: {window_seconds: number, total: number, pages: number, top: PageCount[]},
+ *   page_views: {window_seconds: number, total: number, pages: number, unranked: number, top: PageCount[]},
  *   active_sessions: {window_seconds: number, total: number, spread: Spread, users: UserSessions[]},
  *   events: EventCounts,
  *   carts?: {window_seconds: number, open: number, carts: number, purchases: number},

@@ -61,7 +61,9 @@ export class Pages {
     })));
     const past = span(views.window_seconds);
     const most = views.top.length === 1 ? "The most viewed page" : `The ${views.top.length || 5} most viewed pages`;
-    setText(byId("pages-definition"), `${most} in the last ${past}${views.pages > views.top.length ? `, of ${number(views.pages)}` : ""}.`);
+    const more = views.pages > views.top.length ? `, of ${number(views.pages)}` : "";
+    const rest = views.unranked ? ` ${number(views.unranked)} views of more pages than can be told apart are counted in the total alone.` : "";
+    setText(byId("pages-definition"), `${most} in the last ${past}${more}.${rest}`);
     showEmpty("pages-empty", views.top.length === 0, `No page views in the last ${past}.`);
     byId("pages-tools").hidden = views.top.length === 0;
     byId("pages-more").hidden = !this.#wide && views.pages <= views.top.length;

@@ -8,17 +8,25 @@ import asyncio
 import logging
 import resource
 import time
-from functools import cache
+from functools import cache, partial
 from itertools import chain
 from typing import Any, Final
 
 import httptools
 from starlette.requests import Request
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from shared import deadlines
 from shared.http.error_answers import answer_problem
-from shared.http.problems import BAD_REQUEST, HEAD_TOO_LARGE, RATE_LIMITED, TOO_LARGE, Problem
+from shared.http.problems import (
+    BAD_REQUEST,
+    HEAD_TOO_LARGE,
+    NOT_READY,
+    RATE_LIMITED,
+    TOO_LARGE,
+    Problem,
+)
 from shared.http.request_context import RequestContext
 
 MAX_HEAD: Final = 16_384  # bytes of request line and headers, and of trailers
@@ -52,6 +60,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _refused = False
     _ending = False
     _running: RequestResponseCycle = None  # type: ignore[assignment]  # before the first request
+    _task: asyncio.Task[None] | None = None  # which answers the last request that was begun
     _abort_at: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - TCP or TLS
@@ -119,7 +128,25 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 - theirs
         self._running = cycle
-        super()._start_asgi_task(cycle, app)
+        super()._start_asgi_task(cycle, partial(self._answer, app, cycle))
+
+    async def _answer(
+        self,
+        app: ASGIApp,
+        cycle: RequestResponseCycle,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        """Let the application answer, or say that the service stops before it could."""
+        self._task = asyncio.current_task()
+        try:
+            await app(scope, receive, send)
+        except asyncio.CancelledError:
+            if cycle.response_started:
+                raise
+            stopping = _answer(Problem(NOT_READY, "The service is being stopped"))
+            await stopping(scope, receive, send)
 
     def _refuse(self, problem: Problem) -> None:
         """Answer what is no request, or no body, after the answers before it; then close."""
@@ -161,6 +188,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self.loop.call_later(LAST_SECONDS, super().shutdown)
         else:
             super().shutdown()
+        if self._task and self._running.scope["method"] in {"GET", "HEAD"}:
+            self.loop.call_later(deadlines.LAST_READ, self._task.cancel)
 
     def pause_writing(self) -> None:
         """Wait until the client reads, but not for ever, and not on too many connections."""

@@ -30,10 +30,11 @@ _Result = TypeVar("_Result")
 
 
 class RebuildingError(Exception):
-    """The rollups are being rebuilt and are not ready yet: `done` of `steps`."""
+    """The metrics are not ready within the time of a read: `done` of `steps` are counted."""
 
     def __init__(self, done: int, steps: int) -> None:
-        super().__init__(f"{done} of {steps} steps of the window are counted")
+        rest = ", adding them up takes longer than a read may" if done == steps else ""
+        super().__init__(f"{done} of {steps} steps of the window are counted{rest}")
 
 
 class CurrentMetrics:

@@ -6,7 +6,7 @@ from typing import Final
 from pydantic import BaseModel, Field
 
 from shared.metrics.engine.metric import Metric, Pipeline, Rows, Source, number, within
-from shared.metrics.engine.window import WINDOW
+from shared.metrics.engine.window import WINDOW, Counted
 from shared.schema import PAGE_VIEW, WindowSeconds
 from shared.windows import VIEWS, seconds
 
@@ -20,6 +20,12 @@ class EventCounts(BaseModel):
     window_seconds: WindowSeconds = Field(examples=[900])
     total: int = Field(description="events of every type", examples=[1314])
     types: int = Field(description="distinct types", examples=[2])
+    unlisted: int = Field(
+        default=0,
+        description="events in `total` whose type `types` and `by_type` lack: of five seconds with "
+        "more types and pages than there was room for; 0: all are exact",
+        examples=[0],
+    )
     by_type: dict[str, int] = Field(
         description="events of each of the 100 most frequent types, most first",
         examples=[{PAGE_VIEW: 1234, "add_to_cart": 80}],
@@ -42,11 +48,13 @@ def _rejected(at: datetime) -> Pipeline:
 
 
 def _answer(window: Rows, late: Rows, rejected: Rows) -> EventCounts:
+    types = Counted.of(window[0] if window else None)
     return EventCounts(
         window_seconds=seconds(VIEWS),
-        total=number(window, "events"),
-        types=number(window, "types"),
-        by_type={row["t"]: row["n"] for row in window[0]["by_type"]} if window else {},
+        total=types.n,
+        types=types.names,
+        unlisted=types.unnamed,
+        by_type=types.top,
         late=number(late, "n"),
         rejected=number(rejected, "n"),
     )

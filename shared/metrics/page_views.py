@@ -5,7 +5,7 @@ from typing import Final
 from pydantic import BaseModel, Field
 
 from shared.metrics.engine.metric import Metric, Ranking, Rows
-from shared.metrics.engine.window import WINDOW
+from shared.metrics.engine.window import WINDOW, Counted
 from shared.schema import WindowSeconds
 from shared.windows import VIEWS, seconds
 
@@ -16,6 +16,12 @@ class PageViewTotals(BaseModel):
     window_seconds: WindowSeconds = Field(examples=[900])
     total: int = Field(description="views of all pages", examples=[1234])
     pages: int = Field(description="distinct pages viewed", examples=[87])
+    unranked: int = Field(
+        default=0,
+        description="views in `total` that no page was told apart for, and `pages` and the ranking "
+        "lack: of five seconds with more pages than there was room for; 0: all are exact",
+        examples=[0],
+    )
 
 
 class PageCount(BaseModel):
@@ -34,12 +40,13 @@ class PageViews(PageViewTotals):
 
 
 def _answer(window: Rows) -> PageViews:
-    views = (window[0]["page_views"] if window else None) or {"n": 0, "pages": 0, "top": []}
+    views = Counted.of(window[0]["page_views"] if window else None)
     return PageViews(
         window_seconds=seconds(VIEWS),
-        total=views["n"],
-        pages=views["pages"],
-        top=[PageCount(page_url=row["p"], views=row["n"]) for row in views["top"]],
+        total=views.n,
+        pages=views.names,
+        unranked=views.unnamed,
+        top=[PageCount(page_url=url, views=n) for url, n in views.top.items()],
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from shared import VERSION
+from shared import VERSION, deadlines
 from shared.settings import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,6 +20,10 @@ def text_of(name: str) -> str:
 TEXT = text_of("docker-compose.yml")
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+
+
+def test_waits_until_the_service_has_stopped() -> None:
+    assert SERVICES["footfall"]["stop_grace_period"] == f"{deadlines.STOP}s"
 
 
 def test_publishes_what_is_to_be_looked_at_and_on_loopback_only() -> None:

@@ -16,8 +16,8 @@ import pytest
 from tests.conftest import ROOT, running_service
 from tests.doors.exchange import SETTINGS, Answer, Door, Request
 from tests.doors.gateway import FUNCTIONS, SCHEDULED, Gateway, Invoke
-from tests.doors.replica_set import ReplicaSet, replica_set
 from tests.doors.runtime_api import Lambda
+from tests.replica_set import ReplicaSet, replica_set
 
 
 def http_door(url: str) -> Door:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.clients import Account, Clients
 from tests.conftest import running_service
-from tests.doors.replica_set import Node, ReplicaSet
+from tests.replica_set import Node, ReplicaSet
 
 pytestmark = pytest.mark.anyio
 

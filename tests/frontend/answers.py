@@ -86,6 +86,7 @@ def metrics(
             "window_seconds": 900,
             "total": views,
             "pages": 87 if len(pages) == 5 else len(pages),
+            "unranked": 0,
             "top": [{"page_url": url, "views": count} for url, count in pages.items()],
         },
         "active_sessions": {
@@ -98,6 +99,7 @@ def metrics(
             "window_seconds": 900,
             "total": sum(types.values()),
             "types": len(types),
+            "unlisted": 0,
             "by_type": dict(sorted(types.items(), key=lambda it: (-it[1], it[0]))[:100]),
             "late": late,
             "rejected": rejected,

@@ -143,6 +143,14 @@ async def test_one_of_everything(dashboard: OpenPage) -> None:
     assert (await texts(page, "#spread li"))[0] == "1 user with 1 session"
 
 
+async def test_views_of_more_pages_than_can_be_told_apart_are_told(dashboard: OpenPage) -> None:
+    api = FakeApi()
+    api.metrics = metrics()
+    api.metrics["page_views"]["unranked"] = 1200
+    page = await dashboard(api)
+    await expect(page.locator("#pages-definition")).to_contain_text("1,200 views of more pages")
+
+
 async def test_what_is_beside_the_numbers_may_fail_alone(dashboard: OpenPage) -> None:
     api = FakeApi()
     api.broken = {"/v1/metrics/history", "/v1/metrics/per-minute", "/v1/rejections"}

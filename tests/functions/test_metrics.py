@@ -100,6 +100,7 @@ async def test_the_document_reads_as_described(service: Service) -> None:
             "window_seconds": 900,
             "total": 13,
             "pages": 12,
+            "unranked": 0,
             "top": [
                 {"page_url": "/7", "views": 2},
                 *[{"page_url": f"/{n}", "views": 1} for n in ("0", "1", "10", "11")],
@@ -118,6 +119,7 @@ async def test_the_document_reads_as_described(service: Service) -> None:
             "window_seconds": 900,
             "total": 14,
             "types": 2,
+            "unlisted": 0,
             "by_type": {"page_view": 13, "purchase": 1},
             "late": 1,
             "rejected": 1,

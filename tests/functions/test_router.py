@@ -1,5 +1,6 @@
 """What every route has in common: one error shape, a name a request, CORS, its description."""
 
+import asyncio
 import re
 from typing import Any
 
@@ -13,6 +14,7 @@ from shared.http.application import application
 from shared.http.openapi import document
 from shared.resources import open_resources
 from shared.settings import read_settings
+from shared.storage.database import Client
 from tests.conftest import Service, StartService
 
 pytestmark = pytest.mark.anyio
@@ -150,6 +152,24 @@ async def test_readiness_needs_every_index(service: Service) -> None:
     await service.resources.database.snapshots.drop_indexes()
     problem = assert_problem(await service.client.get("/readyz"), 503)
     assert "snapshots.as_of_ttl" in problem["detail"]
+
+
+async def test_many_who_ask_for_readiness_at_once_cost_mongodb_one_look(
+    service: Service, mongodb: Client
+) -> None:
+    async def looked() -> int:
+        status = await mongodb.admin.command("serverStatus")
+        return int(status["metrics"]["commands"]["listIndexes"]["total"])
+
+    before = await looked()
+    assert (await service.get("/readyz")) == {"status": "ready"}
+    once = await looked() - before
+    paths = ["/readyz", "/metrics"] * 50
+    answers = await asyncio.gather(*[service.client.get(path) for path in paths])
+    assert {answer.status_code for answer in answers} == {200}
+    assert await looked() - before < 5 * once
+    await service.resources.database.snapshots.drop_indexes()  # the next look is a new one
+    assert_problem(await service.client.get("/readyz"), 503)
 
 
 async def test_prometheus_reads_outcomes_latency_freshness_and_queue_depth(

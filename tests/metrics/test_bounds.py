@@ -16,6 +16,7 @@ from shared.metrics.sessions import SESSIONS
 from shared.storage.database import Database
 from tests.arrivals import arrive, assert_exact, event, stored, tapped, tick
 from tests.conftest import FakeClock
+from tests.oracle import expected_metrics
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +35,7 @@ async def arrive_many(database: Database, clock: FakeClock, events: Iterator[Any
     [
         ((event(age=1, session_id=f"{n}") for n in range(60_000)), 1, 1, 60_000),
         ((event(age=1, page_url=f"/{n}") for n in range(100_000)), 100_000, 1, 1),
-        ((event(age=1, page_url=f"{LONG_URL}{n}") for n in range(5_000)), 5_000, 1, 1),
+        ((event(age=1, page_url=f"{LONG_URL}{n}") for n in range(500)), 500, 1, 1),
         (
             (
                 event(age=1, user_id=f"{LONG_ID}{n}", session_id=f"{LONG_ID}{n}")
@@ -55,8 +56,59 @@ async def test_what_one_document_could_not_hold_is_counted(
     clock.advance(seconds=1)
     document = await tick(database, clock.now)
     assert document["page_views"]["pages"] == pages
+    assert document["page_views"]["unranked"] == 0
     assert document["active_users"]["count"] == users
     assert document["active_sessions"]["total"] == sessions
+
+
+@pytest.mark.parametrize(
+    "rare",
+    [
+        [event(age=1, page_url=f"/{n}") for n in range(50_000)],
+        [event(age=1, page_url=f"{LONG_URL}{n}") for n in range(3_000)],
+        [event(age=n % 800, page_url=f"/{n}") for n in range(20_000)],
+        [event(age=1, event_type=f"{n:064}") for n in range(20_000)],
+    ],
+    ids=["pages", "pages of 8 KB", "pages of a quarter of an hour", "types"],
+)
+async def test_what_there_is_no_room_for_is_counted_together(
+    database: Database, rare: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counts, "ROOM", 1 << 18)
+    clock = FakeClock()
+    known = [event(age=n % 600, page_url=f"/shop/{n % 100}") for n in range(3_000)]
+    await arrive_many(database, clock, iter(rare + known))
+    clock.advance(seconds=1)
+    shown = await tick(database, clock.now)
+    views, events = shown["page_views"], shown["events"]
+    expected = expected_metrics(await database.events.find({}).to_list(None), clock.now)
+    assert (views["total"], events["total"]) == (expected["views"], expected["events"])
+    assert events["by_type"]["page_view"] == expected["views"]
+    assert [(row["page_url"], row["views"]) for row in views["top"]] == expected["pages"][:100]
+    # Each of the rare ones is told apart, or one of those that are not.
+    assert views["pages"] + views["unranked"] == expected["distinct_pages"]
+    assert events["types"] + events["unlisted"] == len(expected["by_type"])
+    assert views["unranked"] + events["unlisted"] > len(rare) / 2
+
+
+async def test_room_is_for_the_pages_with_most_views_and_then_the_shortest(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = {"/b": 3, "/c": 2, "/a/long": 1, "/z": 1}
+    for room, told_apart in enumerate(["/b", "/c", "/z", "/a/long"], start=1):
+        monkeypatch.setattr(counts, "ROOM", room * (24 + len("page_view/a/long")))
+        clock = FakeClock()
+        clock.advance(hours=room)
+        await arrive(
+            database,
+            clock.now,
+            [event(age=0, page_url=page) for page, n in pages.items() for _ in range(n)],
+        )
+        views = (await tick(database, clock.now))["page_views"]
+        assert (views["total"], views["pages"]) == (7, room)
+        shown = {row["page_url"] for row in views["top"]}
+        assert told_apart in shown
+        assert views["unranked"] == sum(n for page, n in pages.items() if page not in shown)
 
 
 async def test_a_first_tick_on_a_full_window_keeps_each_piece_that_it_made(
@@ -123,6 +175,26 @@ async def test_who_waits_too_long_is_told_how_far_the_rebuild_is(
     monkeypatch.setattr(metrics._ticker._steps, "make_rows", make_slowly)
     monkeypatch.setattr(deadlines, "READ", 3)
     with pytest.raises(RebuildingError, match=r"1\d\d of 180 steps"):
+        await metrics.get()
+    hold.set()
+    await assert_exact(database, await metrics.get())
+
+
+async def test_who_waits_too_long_for_what_is_counted_is_told_so(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = FakeClock()
+    metrics = CurrentMetrics(database, clock)
+    hold = asyncio.Event()
+    read = metrics._ticker._read
+
+    async def read_slowly(*wanted: Any) -> Any:
+        await hold.wait()
+        return await read(*wanted)
+
+    monkeypatch.setattr(metrics._ticker, "_read", read_slowly)
+    monkeypatch.setattr(deadlines, "READ", 3)
+    with pytest.raises(RebuildingError, match=r"(\d+) of \1 steps .* adding them up takes longer"):
         await metrics.get()
     hold.set()
     await assert_exact(database, await metrics.get())

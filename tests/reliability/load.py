@@ -20,9 +20,16 @@ import httpx
 BATCH: Final = 10  # events a request
 CROWD: Final = 24  # requests under way at most
 RETRY: Final = 0.2  # seconds until a batch that was refused is sent again
-VIEW: Final = 0.5  # seconds from one answer for the viewer to the next question
 DRAIN: Final = 90.0  # seconds in which the last retries must have found their end
 LATE: Final = timedelta(minutes=20)  # counted by no window
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Who asks for each of `paths`, and again so many seconds after the answers."""
+
+    every: float
+    paths: Sequence[str] = ("/v1/metrics",)
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,7 @@ class Account:
     longest_read: float = 0.0
     seen: list[Seen] = field(default_factory=list)
     taken: list[tuple[float, float]] = field(default_factory=list)  # each 202: sent, came
+    shown: list[tuple[float, float]] = field(default_factory=list)  # each 200: asked, came
 
     def longest_gap(self) -> float:
         """Return the seconds without any 202."""
@@ -54,13 +62,20 @@ class Account:
 
 
 class Load:
-    """Clients that send to any of `urls`, a retry to the next one, and a viewer of each."""
+    """Clients that send to any of `urls`, a retry to the next one, and viewers of each."""
 
-    def __init__(self, urls: Sequence[str], name: str, rate: float = 500.0) -> None:
+    def __init__(
+        self,
+        urls: Sequence[str],
+        name: str,
+        rate: float = 500.0,
+        viewers: Sequence[Viewer] = (Viewer(every=0.5),),
+    ) -> None:
         self.account = Account()
         self._urls = urls
         self._name = name
         self._every = BATCH / rate
+        self._viewers = viewers
         self._next = 0.0
         self._numbers = itertools.count()
         self._chance = random.Random(name)
@@ -103,7 +118,7 @@ class Load:
         limits = httpx.Limits(max_connections=CROWD + 8, max_keepalive_connections=CROWD + 8)
         async with httpx.AsyncClient(timeout=120, limits=limits, trust_env=False) as http:
             sending = [self._send(http) for _ in range(CROWD)]
-            viewing = [self._view(http, url) for url in self._urls]
+            viewing = [self._view(http, url, it) for url in self._urls for it in self._viewers]
             tasks = [asyncio.create_task(it) for it in (*sending, *viewing)]
             await asyncio.to_thread(self._stopped.wait)
             done, unfinished = await asyncio.wait(tasks, timeout=DRAIN)
@@ -147,21 +162,28 @@ class Load:
         self.account.taken.append((sent, came))
         return True
 
-    async def _view(self, http: httpx.AsyncClient, url: str) -> None:
+    async def _view(self, http: httpx.AsyncClient, url: str, viewer: Viewer) -> None:
         while not self._stopped.is_set():
-            asked = time.time()
-            try:
-                response = await http.get(f"{url}/v1/metrics")
-                answer = _kind(response)
-            except httpx.TransportError as error:
-                answer = type(error).__name__
-            self.account.longest_read = max(self.account.longest_read, time.time() - asked)
-            self.account.views[answer] += 1
-            if answer == "200":
-                shown = response.json()
-                as_of = datetime.fromisoformat(shown["as_of"])
-                self.account.seen.append(Seen(asked, as_of, shown["events"]["total"]))
-            await asyncio.sleep(VIEW)
+            for path in viewer.paths:
+                await self._ask(http, url, path)
+            await asyncio.sleep(viewer.every)
+
+    async def _ask(self, http: httpx.AsyncClient, url: str, path: str) -> None:
+        asked = time.time()
+        try:
+            response = await http.get(f"{url}{path}")
+            answer = _kind(response)
+        except httpx.TransportError as error:
+            answer = type(error).__name__
+        came = time.time()
+        self.account.longest_read = max(self.account.longest_read, came - asked)
+        self.account.views[answer] += 1
+        if answer == "200":
+            self.account.shown.append((asked, came))
+        if answer == "200" and path == "/v1/metrics":
+            shown = response.json()
+            as_of = datetime.fromisoformat(shown["as_of"])
+            self.account.seen.append(Seen(asked, as_of, shown["events"]["total"]))
 
     def _events(self) -> Iterator[dict[str, Any]]:
         """Make a batch: one event in a hundred is late, some are a little out of order."""
@@ -169,8 +191,9 @@ class Load:
         for _ in range(BATCH):
             is_late = draw.random() < 0.01
             age = LATE if is_late else timedelta(seconds=draw.choice([0, 0, 0, draw.random() * 20]))
-            name = f"{self._name}.{next(self._numbers)}{'.late' if is_late else ''}"
-            user = f"usr_{draw.randrange(2000)}"
+            number = next(self._numbers)
+            name = f"{self._name}.{number}{'.late' if is_late else ''}"
+            user = f"usr_{number // 20 + draw.randrange(2000)}"  # some come, others go
             yield {
                 "timestamp": (datetime.now(UTC) - age).isoformat(timespec="milliseconds"),
                 "user_id": user,

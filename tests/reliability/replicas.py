@@ -8,13 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from shared.storage.embedded_mongod import find_mongod
-from shared.storage.processes import end_with_parent
-from tests.doors.replica_set import NAME, Node, ReplicaSet, replica_set
 from tests.reliability.experiments import RATE, WARM_UP, Rows, temporary_folder
 from tests.reliability.load import Load
 from tests.reliability.processes import ServiceProcess
 from tests.reliability.verdict import PATIENCE, Row, impossible, judge
+from tests.replica_set import Node, Place, ReplicaSet, replica_set
 
 PORT: Final = 27017
 AWAY: Final = 12.0  # seconds that the old primary is cut off
@@ -23,46 +21,12 @@ _SWITCH: Final = f"chaos{os.getpid()}s"
 _OURS: Final = f"chaos{os.getpid()}"
 
 
-class NamespaceNode(Node):
-    """A node with a network of its own, whose cable can be pulled."""
-
-    def __init__(self, folder: Path, number: int) -> None:
-        self.number = number
-        self.namespace = f"{_SWITCH}{number}"
-        self.port = PORT
-        self.address = f"{_NET}.{number}:{PORT}"
-        self._folder = folder
-        folder.mkdir()
-        self.start()
-
-    def start(self) -> None:
-        """Start the process in its namespace."""
-        self._process = subprocess.Popen(
-            [
-                *("ip", "netns", "exec", self.namespace),
-                *(str(find_mongod()), "--dbpath", str(self._folder), "--port", str(PORT)),
-                *("--bind_ip", f"{_NET}.{self.number}", "--nounixsocket"),
-                *("--replSet", NAME, "--wiredTigerCacheSizeGB", "0.25", "--oplogSize", "64"),
-            ],
-            stdout=subprocess.DEVNULL,
-            preexec_fn=end_with_parent,  # noqa: PLW1509 - one system call
-        )
-
-    def cut_off(self) -> None:
-        """Pull the cable: what was sent is on its way for ever."""
-        _ip("-n", _SWITCH, "link", "set", f"port{self.number}", "down")
-
-    def connect(self) -> None:
-        """Plug it in again."""
-        _ip("-n", _SWITCH, "link", "set", f"port{self.number}", "up")
-
-
 def _ip(*arguments: str) -> None:
     subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True)
 
 
 @contextlib.contextmanager
-def networks(count: int) -> Iterator[None]:
+def networks(count: int) -> Iterator[list[Place]]:
     """Make namespaces that hang on a bridge, to which this one has a cable too.
 
     The bridge is in a namespace of its own: this one may have a firewall that lets none pass.
@@ -77,6 +41,7 @@ def networks(count: int) -> Iterator[None]:
         _ip("addr", "add", f"{_NET}.254/24", "dev", _OURS)
         _ip("link", "set", _OURS, "up")
         _ip("-n", _SWITCH, "link", "set", "port0", "master", "bridge", "up")
+        places = []
         for number in range(1, count + 1):
             space, port = f"{_SWITCH}{number}", f"port{number}"
             _ip("netns", "add", space)
@@ -89,27 +54,8 @@ def networks(count: int) -> Iterator[None]:
             _ip("-n", space, "addr", "add", f"{_NET}.{number}/24", "dev", "eth0")
             _ip("-n", space, "link", "set", "eth0", "up")
             _ip("-n", space, "link", "set", "lo", "up")
-        yield
-
-
-@contextlib.contextmanager
-def separate_nodes(folder: Path) -> Iterator[ReplicaSet]:
-    """Run three nodes, each in a network of its own."""
-    with contextlib.ExitStack() as running:
-        nodes: list[Node] = []
-        for number in (1, 2, 3):
-            nodes.append(NamespaceNode(folder / str(number), number))
-            running.callback(nodes[-1].kill)
-        together = ReplicaSet(nodes)
-        together.initiate()
-        with together.primary().client() as client:
-            # A new primary waits for the heartbeats that are under way to all the others before it
-            # takes writes: 10 s by default, which would hide what the service does.
-            configuration = client.admin.command("replSetGetConfig")["config"]
-            configuration["version"] += 1
-            configuration["settings"]["heartbeatTimeoutSecs"] = 2
-            client.admin.command("replSetReconfig", configuration)
-        yield together
+            places.append(Place(f"{_NET}.{number}", PORT, ("ip", "netns", "exec", space)))
+        yield places
 
 
 def killed_primary() -> Rows:
@@ -123,12 +69,12 @@ def cut_off_primary() -> Rows:
     what = f"the primary of three is cut off, {AWAY:g} s"
     with temporary_folder() as folder, contextlib.ExitStack() as running:
         try:
-            running.enter_context(networks(3))
+            places = running.enter_context(networks(3))
         except (OSError, subprocess.CalledProcessError) as error:
             detail = getattr(error, "stderr", "") or str(error)
             yield impossible(what, f"no network namespaces ({detail.strip()})")
             return
-        nodes = running.enter_context(separate_nodes(folder))
+        nodes = running.enter_context(replica_set(folder, places))
         yield _trial(what, nodes, folder, _cut_off)
 
 
@@ -142,15 +88,16 @@ def _kill(nodes: ReplicaSet, primary: Node) -> float:
 
 
 def _cut_off(nodes: ReplicaSet, primary: Node) -> float:
-    assert isinstance(primary, NamespaceNode)
-    primary.cut_off()
+    """Pull the primary's cable, so that what was sent is on its way for ever; plug it in again."""
+    cable = f"port{nodes.nodes.index(primary) + 1}"
+    _ip("-n", _SWITCH, "link", "set", cable, "down")
     try:
         began = time.monotonic()
         nodes.primary(primary)
         elected = time.monotonic() - began
         time.sleep(max(0.0, AWAY - elected))
     finally:
-        primary.connect()
+        _ip("-n", _SWITCH, "link", "set", cable, "up")
     return elected
 
 

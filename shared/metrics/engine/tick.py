@@ -104,6 +104,7 @@ class Ticker:
             progress(done, len(todo))
             for head in await self._make(todo[done : done + _AT_ONCE], right, marks, now):
                 heads[head.step] = head
+        progress(len(todo), len(todo))
         return [heads[step] for step in steps]
 
     async def _make_empty(self, steps: Sequence[datetime], now: datetime) -> list[Head]:

@@ -1,7 +1,9 @@
 """What metrics read of the steps: events of the last 15 minutes, and arrivals."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Self
 
 from shared.metrics.engine.counts import COLLECTION, IS_VIEW, MILLISECOND, STEP, step_of
 from shared.metrics.engine.metric import MAX_LISTED, Pipeline, Source
@@ -11,13 +13,14 @@ from shared.windows import VIEWS
 
 
 def _of_window(at: datetime) -> Pipeline:
-    """Add up the events of the window, in one row, with the 100 first of each ranking.
+    """Add up the events of the window: one row, a ranking of types, and `page_views`, one of pages.
 
-    `{"events", "types", "by_type": [{"t", "n"}], "page_views": {"n", "pages", "top": […]}}`, of
-    which `page_views` is null where there is none, and its `top` is `[{"p", "n"}]`.
+    What steps had no room to tell apart has no name.
 
     Buckets inside the window count as a whole; the one that the window's trailing edge cuts is
-    counted from raw events.
+    counted from raw events. All rows go through one `$group`: a second one, of sums of the rest and
+    of the edge, takes as long again where few pages are alike, and five times as long where it
+    outgrows its 100 MB (300,000 pages: 7.3 s of mongod instead of 1.3).
     """
     edge = at - VIEWS
     first = step_of(edge) + STEP
@@ -27,38 +30,53 @@ def _of_window(at: datetime) -> Pipeline:
     cut = [
         {"$match": {"occurred_at": {"$gt": edge, "$lt": first}} | arrived},
         {"$group": {"_id": {"t": "$event_type", "p": page}, "n": {"$sum": 1}}},
+        {"$project": {"_id": 0, "rows": [{"t": "$_id.t", "p": "$_id.p", "n": "$n"}]}},
     ]
-    views = {"n": "$n", "pages": "$pages", "top": "$top"}
+    pages = {"$cond": [{"$eq": ["$_id", PAGE_VIEW]}, "$$ROOT", None]}
     return [
         {"$match": {"bucket": {"$gte": first, "$lte": at}}},
         {"$project": {"rows": 1}},
+        {"$unionWith": {"coll": "events", "pipeline": cut}},
         {"$unwind": "$rows"},
         {"$group": {"_id": {"t": "$rows.t", "p": "$rows.p"}, "n": {"$sum": "$rows.n"}}},
-        {"$unionWith": {"coll": "events", "pipeline": cut}},
-        {"$group": {"_id": "$_id", "n": {"$sum": "$n"}}},
-        {
-            "$group": {
-                "_id": "$_id.t",
-                "n": {"$sum": "$n"},
-                "pages": {"$sum": 1},
-                "top": _most("_id.p", {"p": "$_id.p", "n": "$n"}),
-            }
-        },
-        {
-            "$group": {
-                "_id": None,
-                "events": {"$sum": "$n"},
-                "types": {"$sum": 1},
-                "by_type": _most("_id", {"t": "$_id", "n": "$n"}),
-                "page_views": {"$max": {"$cond": [{"$eq": ["$_id", PAGE_VIEW]}, views, None]}},
-            }
-        },
+        {"$group": {"_id": "$_id.t"} | _ranked_by("_id.p")},
+        {"$group": {"_id": None, "page_views": {"$max": pages}} | _ranked_by("_id")},
     ]
 
 
-def _most(name: str, row: Document) -> Document:
-    """Rank by `n`, most first, ties by name."""
-    return {"$topN": {"n": MAX_LISTED, "sortBy": {"n": -1, name: 1}, "output": row}}
+def _ranked_by(name: str) -> Document:
+    """Rank by `n`, most first, ties by name; count the names, and what has none."""
+    has_none = {"$eq": [f"${name}", None]}
+    return {
+        "n": {"$sum": "$n"},
+        "names": {"$sum": {"$cond": [has_none, 0, 1]}},
+        "unnamed": {"$sum": {"$cond": [has_none, "$n", 0]}},
+        "top": {
+            "$topN": {
+                "n": MAX_LISTED + 1,  # one may be what has no name
+                "sortBy": {"n": -1, name: 1},
+                "output": {"name": f"${name}", "n": "$n"},
+            }
+        },
+    }
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Events by name: how many, how many names, events without one, the 100 names with most."""
+
+    n: int
+    names: int
+    unnamed: int
+    top: Mapping[str, int]
+
+    @classmethod
+    def of(cls, row: Document | None) -> Self:
+        """Return what a row of `WINDOW`, or its `page_views`, says; zeros where there is none."""
+        if row is None:
+            return cls(0, 0, 0, {})
+        named = [(it["name"], it["n"]) for it in row["top"] if it["name"] is not None]
+        return cls(row["n"], row["names"], row["unnamed"], dict(named[:MAX_LISTED]))
 
 
 WINDOW: Final = Source(COLLECTION, _of_window)

@@ -4,7 +4,8 @@ import contextlib
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,26 @@ NAME = "three"
 _START_SECONDS = 60
 
 
-class Node:
-    """One mongod on a port and a folder of its own, which outlive its process."""
+@dataclass(frozen=True)
+class Place:
+    """Where a node listens, and the command that runs it there."""
 
-    def __init__(self, folder: Path, port: int) -> None:
-        self.port = port
-        self.address = f"127.0.0.1:{self.port}"
+    host: str
+    port: int
+    command: Sequence[str] = ()
+
+    @property
+    def address(self) -> str:
+        """Return what others reach it by."""
+        return f"{self.host}:{self.port}"
+
+
+class Node:
+    """One mongod at a place and on a folder of its own, which outlive its process."""
+
+    def __init__(self, folder: Path, place: Place) -> None:
+        self.place = place
+        self.address = place.address
         self._folder = folder
         folder.mkdir()
         self.start()
@@ -34,9 +49,8 @@ class Node:
         """Start the process."""
         self._process = subprocess.Popen(
             [
-                str(find_mongod()),
-                *("--dbpath", str(self._folder), "--port", str(self.port)),
-                *("--bind_ip", "127.0.0.1", "--nounixsocket"),
+                *(*self.place.command, str(find_mongod()), "--dbpath", str(self._folder)),
+                *("--bind_ip", self.place.host, "--port", str(self.place.port), "--nounixsocket"),
                 *("--replSet", NAME, "--wiredTigerCacheSizeGB", "0.25", "--oplogSize", "64"),
             ],
             stdout=subprocess.DEVNULL,
@@ -74,12 +88,20 @@ class ReplicaSet:
         self.uri = f"mongodb://{addresses}/?replicaSet={NAME}"
 
     def initiate(self) -> None:
-        """Make them a set whose elections take a second or two instead of ten."""
+        """Make them a set whose elections take a second or two instead of ten.
+
+        A new primary waits for the heartbeats that are under way to all the others before it takes
+        writes: that too would be 10 s, and hide what the service does.
+        """
         members = [{"_id": n, "host": node.address} for n, node in enumerate(self.nodes)]
         configuration = {
             "_id": NAME,
             "members": members,
-            "settings": {"electionTimeoutMillis": 1500, "heartbeatIntervalMillis": 500},
+            "settings": {
+                "electionTimeoutMillis": 1500,
+                "heartbeatIntervalMillis": 500,
+                "heartbeatTimeoutSecs": 2,
+            },
         }
         for node in reversed(self.nodes):  # they must all listen by then
             with node.client() as client:
@@ -112,12 +134,13 @@ class ReplicaSet:
 
 
 @contextlib.contextmanager
-def replica_set(folder: Path) -> Iterator[ReplicaSet]:
-    """Run three nodes on folders below `folder`."""
+def replica_set(folder: Path, places: Sequence[Place] = ()) -> Iterator[ReplicaSet]:
+    """Run three nodes on folders below `folder`; without `places` on free ports of this machine."""
+    places = places or [Place("127.0.0.1", port) for port in free_ports(3)]
     with contextlib.ExitStack() as running:
         nodes = []
-        for port in free_ports(3):
-            nodes.append(Node(folder / str(port), port))
+        for number, place in enumerate(places, start=1):
+            nodes.append(Node(folder / f"node{number}", place))
             running.callback(nodes[-1].kill)
         nodes_together = ReplicaSet(nodes)
         nodes_together.initiate()
