@@ -67,8 +67,10 @@ def running_mongod(folder: Path | None = None) -> Iterator[Mongod]:
     the address stays the same when it is started again.
     """
     with contextlib.ExitStack() as running:
-        own = tempfile.TemporaryDirectory(prefix="footfall-")
-        mongod = Mongod(folder or Path(running.enter_context(own)))
+        if folder is None:
+            own = tempfile.TemporaryDirectory(prefix="footfall-")
+            folder = Path(running.enter_context(own))
+        mongod = Mongod(folder)
         running.callback(mongod.stop)
         running.callback(mongod.thaw)
         mongod.start()
