@@ -165,14 +165,14 @@ async def test_who_waits_too_long_is_told_how_far_the_rebuild_is(
     await database.events.insert_many(came)
     metrics = CurrentMetrics(database, clock)
     hold = asyncio.Event()
-    make = metrics._ticker._steps.make_rows
+    make = metrics._ticker._steps._steps.make_rows
 
     async def make_slowly(step: Any, until: Any, made_at: Any) -> Any:
         if step > clock.now - timedelta(minutes=5):
             await hold.wait()
         return await make(step, until, made_at)
 
-    monkeypatch.setattr(metrics._ticker._steps, "make_rows", make_slowly)
+    monkeypatch.setattr(metrics._ticker._steps._steps, "make_rows", make_slowly)
     monkeypatch.setattr(deadlines, "READ", 3)
     with pytest.raises(RebuildingError, match=r"1\d\d of 180 steps"):
         await metrics.get()

@@ -9,8 +9,8 @@ date and answers. Read in this order:
    `window` adds them up.
 3. `watermark` and `last_seen`: one document a key (a session, say) with the last times that
    something happened. Writing it twice changes nothing; TTL deletes it when its window has passed.
-4. `verify` and `tick`: find the steps that may have changed, make them anew, then bring last seen
-   up to date, then read every metric.
+4. `verify`, `repair` and `tick`: find the steps that may have changed, make them anew, then bring
+   last seen up to date, then read every metric.
 
 What holds at every moment:
 

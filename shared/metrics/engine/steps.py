@@ -15,14 +15,7 @@ from pymongo.errors import BulkWriteError
 from shared import deadlines
 from shared.metrics.engine.counts import COLLECTION, HEADS_KEPT, STEP, head_of, rows_of
 from shared.metrics.engine.watermark import OvertakenError
-from shared.storage.database import (
-    Database,
-    Document,
-    all_of,
-    read_deadline,
-    run_to_end,
-    written,
-)
+from shared.storage.database import Database, Document, all_of, read_deadline, run_to_end, written
 
 _DUPLICATE: Final = 11000
 

@@ -4,6 +4,8 @@ A tick takes the watermark of each rollup when it begins, as one takes a fencing
 an earlier tick still does to it then fails, be it a process that was stopped or a write that hung.
 """
 
+import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 
 from bson import ObjectId
@@ -57,3 +59,8 @@ class Watermark:
         result = await written(lambda: self._collection.update_one(mine, change))
         if not result.matched_count:
             raise OvertakenError
+
+
+async def hold(marks: Sequence[Watermark], at_most: datetime) -> None:
+    """Hold each of them: see `Watermark.hold`."""
+    await asyncio.gather(*[mark.hold(at_most) for mark in marks])
