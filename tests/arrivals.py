@@ -16,6 +16,10 @@ from shared.storage.database import Collection, Database
 from tests.oracle import expected_metrics, shown_metrics
 
 
+class KilledError(Exception):
+    """The process was killed here."""
+
+
 def event(**fields: Any) -> dict[str, Any]:
     """Make a page view, for `stored`; `age` is in seconds."""
     return {"user_id": "u", "event_type": "page_view", "page_url": "/", "session_id": "s"} | fields
