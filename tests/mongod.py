@@ -41,8 +41,11 @@ class Mongod:
         self._running.close()
 
     def freeze(self) -> None:
-        """Let it hold its connections and answer nothing."""
+        """Let it hold its connections and answer nothing; return once each thread has stopped."""
         self._process.send_signal(signal.SIGSTOP)
+        threads = Path(f"/proc/{self._process.pid}/task")
+        while any(" T " not in stat.read_text() for stat in threads.glob("*/stat")):
+            time.sleep(0.001)
 
     def thaw(self) -> None:
         """Let it go on, with what it was in the middle of."""
