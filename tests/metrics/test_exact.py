@@ -13,16 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.metrics.current import CurrentMetrics
-from shared.metrics.engine import counts, last_seen
+from shared.metrics.engine import last_seen
 from shared.metrics.engine.tick import Ticker, rollups_of
-from shared.metrics.engine.verify import FEW
 from shared.metrics.engine.watermark import OvertakenError
-from shared.metrics.per_minute import read_per_minute
 from shared.metrics.registry import METRICS, indexes
 from shared.storage.database import Database, connected
 from tests.arrivals import KilledError, arrive, assert_exact, event, stored, tapped, tick
 from tests.conftest import FakeClock
-from tests.oracle import expected_minutes
 
 pytestmark = pytest.mark.anyio
 
@@ -228,73 +225,6 @@ async def test_answers_come_from_rollups_and_not_from_raw_events(database: Datab
     after = await tick(database, clock.now)
     assert after["page_views"]["top"] == before["page_views"]["top"]
     assert after["active_sessions"]["users"] == before["active_sessions"]["users"]
-
-
-@pytest.mark.parametrize("restarts", [False, True], ids=["one process", "a new one each tick"])
-async def test_old_steps_are_verified_in_turn(database: Database, restarts: bool) -> None:
-    clock = FakeClock()
-    current = CurrentMetrics(database, clock)
-    for _ in range(60):
-        await arrive(database, clock.now, [event(age=0)] * (FEW // 30))
-        clock.advance(seconds=5)
-        await current.get()
-    await arrive(database, clock.now - timedelta(seconds=200), [event(age=0, page_url="/late")])
-    for _ in range(31):
-        clock.advance(seconds=10)
-        document = await (CurrentMetrics(database, clock) if restarts else current).get()
-        if document["page_views"]["pages"] > 1:
-            break
-    await assert_exact(database, document)
-
-
-async def test_what_a_pause_held_back_is_counted_at_once(database: Database) -> None:
-    clock = FakeClock()
-    current = CurrentMetrics(database, clock)
-    for _ in range(10):
-        await arrive(database, clock.now, [event(age=0)] * (FEW // 5))
-        clock.advance(seconds=5)
-        await current.get()
-    came = clock.now
-    clock.advance(seconds=300)
-    for ago in range(20):
-        await current.get()
-        await arrive(database, came + timedelta(seconds=ago), [event(age=0, user_id=f"{ago}")])
-        clock.advance(seconds=1.5)
-        await assert_exact(database, await current.get())
-
-
-async def test_minutes_are_exact_as_far_back_as_an_hour(database: Database) -> None:
-    clock = FakeClock()
-    clock.advance(seconds=17)
-    current = CurrentMetrics(database, clock)
-    for _ in range(50):
-        came = [
-            event(age=age, event_type=kind) for age in (0, 59, 3000) for kind in ("page_view", "x")
-        ]
-        await arrive(database, clock.now, came)
-        clock.advance(seconds=73)
-        await current.get()
-    for forgotten in (False, True):
-        if forgotten:
-            await database.collection(counts.COLLECTION).delete_many({})
-        for minutes in (1, 30, 60):
-            answer = await read_per_minute(database, current, minutes)
-            events = await database.events.find({}).to_list(None)
-            shown = [(m.minute, m.events, m.page_views) for m in answer.minutes]
-            assert shown == expected_minutes(events, answer.as_of, minutes)
-            assert [m.complete for m in answer.minutes] == [True] * (minutes - 1) + [False]
-
-
-@pytest.mark.parametrize("second", [0, 0.001, 4.999, 5, 59.999])
-async def test_an_event_is_in_the_minute_that_it_occurs_and_arrives_in(
-    database: Database, second: float
-) -> None:
-    clock = FakeClock()
-    clock.advance(seconds=second)
-    await arrive(database, clock.now, [event(age=0)])
-    clock.advance(seconds=0.0 if second > 59 else 10)
-    answer = await read_per_minute(database, CurrentMetrics(database, clock), 1)
-    assert [minute.events for minute in answer.minutes] == [1]
 
 
 def test_each_collection_that_is_rolled_up_is_deleted_by_ttl() -> None:

@@ -1,0 +1,46 @@
+"""An event that lands long after it arrived is found."""
+
+from datetime import timedelta
+
+import pytest
+
+from shared.metrics.current import CurrentMetrics
+from shared.metrics.engine.verify import FEW
+from shared.storage.database import Database
+from tests.arrivals import arrive, assert_exact, event
+from tests.conftest import FakeClock
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize("restarts", [False, True], ids=["one process", "a new one each tick"])
+async def test_old_steps_are_verified_in_turn(database: Database, restarts: bool) -> None:
+    clock = FakeClock()
+    current = CurrentMetrics(database, clock)
+    for _ in range(60):
+        await arrive(database, clock.now, [event(age=0)] * (FEW // 30))
+        clock.advance(seconds=5)
+        await current.get()
+    await arrive(database, clock.now - timedelta(seconds=200), [event(age=0, page_url="/late")])
+    for _ in range(31):
+        clock.advance(seconds=10)
+        document = await (CurrentMetrics(database, clock) if restarts else current).get()
+        if document["page_views"]["pages"] > 1:
+            break
+    await assert_exact(database, document)
+
+
+async def test_what_a_pause_held_back_is_counted_at_once(database: Database) -> None:
+    clock = FakeClock()
+    current = CurrentMetrics(database, clock)
+    for _ in range(10):
+        await arrive(database, clock.now, [event(age=0)] * (FEW // 5))
+        clock.advance(seconds=5)
+        await current.get()
+    came = clock.now
+    clock.advance(seconds=300)
+    for ago in range(20):
+        await current.get()
+        await arrive(database, came + timedelta(seconds=ago), [event(age=0, user_id=f"{ago}")])
+        clock.advance(seconds=1.5)
+        await assert_exact(database, await current.get())
