@@ -25,7 +25,7 @@ from shared.storage.database import Database, Document, connect, indexes
 from shared.storage.embedded_mongod import embedded_mongod
 from shared.windows import ACTIVE, VIEWS
 
-START: Final = datetime(2026, 11, 24, 12, tzinfo=UTC)
+AHEAD: Final = timedelta(hours=1)  # of the real clock, by which TTL deletes
 WATCHED: Final = 15  # ticks, one a second
 UNWATCHED: Final = 4  # ticks, one every ten seconds
 PLAIN: Final = 1_000  # events a second up to which plain pipelines are tried
@@ -101,10 +101,11 @@ def _alone(scenario: Scenario) -> list[str]:
 
 async def _measure(uri: str, scenario: Scenario) -> list[str]:
     chance = random.Random(7)
+    start = datetime.now(UTC).replace(second=0, microsecond=0) + AHEAD
     client, plain = connect(uri), pymongo.MongoClient[dict[str, Any]](uri, tz_aware=True)
     database = Database(client, "bench", indexes(86_400) | registry.indexes())
     await database.ensure_indexes()
-    now = START
+    now = start
     ticker = Ticker(database, registry.METRICS, lambda: now)
     barest = Barest(plain.bench)
 
@@ -123,8 +124,8 @@ async def _measure(uri: str, scenario: Scenario) -> list[str]:
         return answer
 
     clock = float(scenario.span)
-    _fill(plain.bench, scenario, chance, 0.0, clock)
-    now = START + timedelta(seconds=clock)
+    _fill(plain.bench, scenario, chance, start, (0.0, clock))
+    now = start + timedelta(seconds=clock)
     row = [scenario.name]
     first = Cost(), Cost()
     for cost, tick in zip(first, (ticker.tick, theirs), strict=True):
@@ -132,9 +133,9 @@ async def _measure(uri: str, scenario: Scenario) -> list[str]:
     for count, step in ((WATCHED, 1), (UNWATCHED, 10)):
         ours, reference = Cost(), Cost()
         for n in range(count):
-            _fill(plain.bench, scenario, chance, clock, clock + step)
+            _fill(plain.bench, scenario, chance, start, (clock, clock + step))
             clock += step
-            now = START + timedelta(seconds=clock)
+            now = start + timedelta(seconds=clock)
             turns = [(ours, ticker.tick), (reference, theirs)]
             answers = {id(c): await timed(c, t) for c, t in (turns if n % 2 else turns[::-1])}
         _same(answers[id(ours)], answers[id(reference)])
@@ -185,12 +186,17 @@ def _same(ours: dict[str, Any], reference: dict[str, Any]) -> None:
 
 
 def _fill(
-    database: Plain, scenario: Scenario, chance: random.Random, begin: float, end: float
+    database: Plain,
+    scenario: Scenario,
+    chance: random.Random,
+    start: datetime,
+    stretch: tuple[float, float],
 ) -> None:
+    begin, end = stretch  # seconds after `start`
     documents = []
     for n in range(round((end - begin) * scenario.rate)):
         t = begin + (n + 1) / scenario.rate
-        at = START + timedelta(milliseconds=round(t * 1000))
+        at = start + timedelta(milliseconds=round(t * 1000))
         late = timedelta(milliseconds=chance.randrange(800_000) if chance.random() < 0.01 else 0)
         user, session = scenario.who(chance, t)
         documents.append(
