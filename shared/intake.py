@@ -53,6 +53,7 @@ async def take(
     except Problem as problem:
         await service.rate_limits.fine(client, problem, size)
         raise
+    await service.clock_skew.check()  # once more: the body may have been long on its way
     received_at = service.clock()
     found = await sort_in_turns(
         batch.values, received_at, service.new_id, service.turns, batch.translate

@@ -87,7 +87,7 @@ def open_resources(
         event_log=event_log,
         rejections=RejectionLog(database.rejections, clock),
         rate_limits=RateLimits(settings.rate_limit, settings.total_rate_limit, windows),
-        metrics=CurrentMetrics(database, clock),
+        metrics=CurrentMetrics(database, clock, clock_skew.check),
         clock_skew=clock_skew,
         probe=Probe(database, clock_skew),
     )

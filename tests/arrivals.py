@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, cast
 
 from bson import ObjectId
@@ -51,11 +52,13 @@ async def arrive(database: Database, at: datetime, events: Sequence[dict[str, An
 async def tick(database: Database, at: datetime) -> dict[str, Any]:
     """Return the document of a tick, by a process that has just started.
 
-    It ticks again where one that died had an operation on its way, which overtook it.
+    It ticks again, a second later, where one that died had overtaken it: with an operation on its
+    way, or by a clock that was ahead.
     """
     while True:
         with suppress(OvertakenError):
-            return await Ticker(database, METRICS, lambda: at).tick()
+            return await Ticker(database, METRICS, partial(lambda now: now, at)).tick()
+        at += timedelta(seconds=1)
 
 
 async def assert_exact(database: Database, document: dict[str, Any], limit: int = 100) -> None:

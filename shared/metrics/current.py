@@ -40,7 +40,14 @@ class RebuildingError(Exception):
 class CurrentMetrics:
     """The metrics at most one second old."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        check_clock: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """`check_clock` raises where the clock is too far from MongoDB's for a tick."""
+        self._check_clock = check_clock
         self._database = database
         self._clock = clock
         self._lease = Lease(database.leases, "tick", timedelta(seconds=deadlines.LEASE), clock)
@@ -99,6 +106,8 @@ class CurrentMetrics:
             if is_done and await is_done():
                 return
         async with self._lease.renewed():
+            if self._check_clock:  # it may have been set since whoever waits for this was let in
+                await self._check_clock()
             if not (is_done and await is_done()):  # the last holder may have finished just now
                 await work()
 

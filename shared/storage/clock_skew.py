@@ -32,38 +32,36 @@ class ClockSkew:
     def __init__(self, clock: Clock, server_clock: ServerClock) -> None:
         self._clock = clock
         self._server_clock = server_clock
-        self._first = asyncio.Lock()  # before the first measurement everybody waits for it
+        self._measuring = asyncio.Lock()
         self._asked_at: datetime | None = None
-        self._is_known = False
         self._refusal = ""  # why nothing is taken; empty: the clock is right
 
     async def check(self) -> None:
         """Raise `ClockSkewError` while the clock is off by more than `TOLERATED`.
 
         Asks MongoDB at the first call, every five seconds from then on, and when the clock was set
-        back or far ahead. While MongoDB does not answer the last verdict stands, and whatever needs
-        MongoDB fails by itself.
+        back or far ahead; everybody waits for the answer, a second at most. While MongoDB gives
+        none the last verdict stands, and whatever needs MongoDB fails by itself.
         """
-        if self._is_known:
-            await self._measure_if_due()
-        else:
-            async with self._first:
-                await self._measure_if_due()
+        if self._is_due(self._clock()):
+            async with self._measuring:
+                sent = self._clock()
+                if self._is_due(sent):
+                    await self._measure(sent)
+                    self._asked_at = sent
         if self._refusal:
             raise ClockSkewError(self._refusal)
 
-    async def _measure_if_due(self) -> None:
-        sent = self._clock()
-        if self._asked_at is not None and timedelta() <= sent - self._asked_at < EVERY:
-            return
-        self._asked_at = sent  # before the answer: others go by the last verdict meanwhile
+    def _is_due(self, now: datetime) -> bool:
+        return self._asked_at is None or not timedelta() <= now - self._asked_at < EVERY
+
+    async def _measure(self, sent: datetime) -> None:
         try:
             async with asyncio.timeout(_PATIENCE):
                 server = await self._server_clock()
                 received = self._clock()
         except (PyMongoError, TimeoutError):
             return
-        self._is_known = True
         # MongoDB read its clock at some time between the two: at the middle, half of it off or less
         error = (received - sent) / 2
         self._judge(sent + error - server, error)

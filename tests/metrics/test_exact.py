@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.clock import MAX_SKEW, system_clock
 from shared.metrics.current import CurrentMetrics
 from shared.metrics.engine import last_seen
 from shared.metrics.engine.tick import Ticker, rollups_of
@@ -58,9 +59,11 @@ async def forget_half(database: Database, clock: FakeClock, names: list[str]) ->
         await database.collection(name).delete_many({"$or": half})
 
 
-async def die(database: Database, clock: FakeClock, operations: int) -> None:
+async def die(database: Database, clock: FakeClock, when: tuple[int, float]) -> None:
+    """Tick by a clock that is so many seconds ahead, and die at the n-th operation."""
+    operations, ahead = when
     with suppress(KilledError):
-        await tick(dying(database, operations), clock.now)
+        await tick(dying(database, operations), clock.now + timedelta(seconds=ahead))
 
 
 async def land(database: Database, clock: FakeClock, late: tuple[float, list[Any]]) -> None:
@@ -92,6 +95,7 @@ def dying(database: Database, operations: int) -> Database:
 
 
 SEVERAL = st.lists(st.sampled_from(ROLLED_UP), min_size=1, unique=True)
+AHEAD = st.sampled_from([0, 0, 1, MAX_SKEW.total_seconds()])
 AGO = st.sampled_from([0, 1, 3, 20, 240, 700])
 WHAT_HAPPENS = st.lists(
     st.one_of(
@@ -100,7 +104,7 @@ WHAT_HAPPENS = st.lists(
         st.tuples(st.just(let_pass), st.integers(1, 25_000)),
         st.tuples(st.just(let_pass), st.sampled_from([10_000, 60_000, 299_999, 4_000_000])),
         st.tuples(st.just(tick_together), st.integers(1, 2)),
-        st.tuples(st.just(die), st.integers(0, 40)),
+        st.tuples(st.just(die), st.tuples(st.integers(0, 40), AHEAD)),
         st.tuples(st.just(forget), SEVERAL),
         st.tuples(st.just(forget_half), SEVERAL),
     ),
@@ -179,6 +183,22 @@ async def test_a_tick_that_dies_at_any_operation_leaves_nothing_wrong(database: 
         with suppress(KilledError):
             await tick(dying(database, number), clock.now)
         clock.advance(milliseconds=900)
+        await assert_exact(database, await tick(database, clock.now))
+
+
+@pytest.mark.parametrize("ahead", [3, 6, 10, 700, 4000], ids=lambda ahead: f"{ahead} s ahead")
+async def test_a_tick_by_a_clock_that_was_set_ahead_spoils_no_other(
+    database: Database, ahead: float
+) -> None:
+    clock = FakeClock()
+    for number in range(40):
+        clock.now = system_clock()  # MongoDB's own clock tells what is ahead
+        late = [event(age=0.5, user_id=f"late {number}", page_url=f"/{number}")]
+        await arrive(database, clock.now, [event(age=0, user_id=f"u{number}")])
+        with suppress(KilledError):
+            await tick(dying(database, number), clock.now + timedelta(seconds=ahead))
+        await arrive(database, clock.now, late)
+        clock.advance(milliseconds=100)
         await assert_exact(database, await tick(database, clock.now))
 
 

@@ -1,14 +1,19 @@
 """A clock that is far from MongoDB's: said, measured, nothing taken or counted, and healed."""
 
+import asyncio
+import json
 import logging
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from pymongo.errors import AutoReconnect
 
 from shared.clock import ClockSkewError, system_clock
+from shared.deadlines import LEASE
 from shared.storage.clock_skew import EVERY, TOLERATED, ClockSkew
 from shared.storage.database import Database
+from shared.storage.leases import Lease
 from tests.conftest import FakeClock, Service
 
 pytestmark = pytest.mark.anyio
@@ -29,6 +34,7 @@ class Server:
 
     async def now(self) -> datetime:
         self.asked += 1
+        await asyncio.sleep(0)
         if self.is_away:
             raise AutoReconnect("gone")
         self._ours.now += self.way
@@ -105,6 +111,16 @@ async def test_asks_at_once_when_the_clock_was_set(
     assert server.asked == 2
 
 
+async def test_everybody_waits_for_the_verdict_on_a_clock_that_was_set(
+    skew: ClockSkew, server: Server, ours: FakeClock
+) -> None:
+    await skew.check()
+    server.offset = AHEAD
+    ours.now += AHEAD
+    assert all(await asyncio.gather(*[is_refused(skew) for _ in range(10)]))
+    assert server.asked == 2
+
+
 async def test_keeps_its_verdict_while_mongodb_is_away_or_slow(
     skew: ClockSkew, server: Server, ours: FakeClock
 ) -> None:
@@ -165,6 +181,32 @@ async def test_a_service_whose_clock_is_off_takes_and_counts_nothing_and_heals(
     assert (await service.send(service.event())).status_code == 202
     assert (await service.client.get("/readyz")).status_code == 200
     assert "footfall_clock_skew_seconds 0.0" in (await service.client.get("/metrics")).text
+
+
+async def test_a_clock_that_is_set_while_a_body_comes_stores_nothing(service: Service) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield b"["
+        service.clock.now, service.mongodb_clock.offset = service.clock.now + AHEAD, AHEAD
+        yield json.dumps(service.event()).encode() + b"]"
+
+    headers = {"Content-Type": "application/json"}
+    refused = await service.client.post("/v1/events", content=body(), headers=headers)
+    assert refused.json()["type"].endswith("#clock-skew")
+    assert await service.resources.database.events.count_documents({}) == 0
+
+
+async def test_a_clock_that_is_set_while_another_process_ticks_counts_nothing(
+    service: Service,
+) -> None:
+    database = service.resources.database
+    other = Lease(database.leases, "tick", timedelta(seconds=LEASE), service.clock)
+    assert await other.take()
+    asked = asyncio.create_task(service.client.get("/v1/metrics"))
+    await asyncio.sleep(0.1)  # it was let in, and waits
+    service.clock.now, service.mongodb_clock.offset = service.clock.now + AHEAD, AHEAD
+    await other.release()
+    assert (await asked).json()["type"].endswith("#clock-skew")
+    assert await database.latest.count_documents({}) == 0
 
 
 async def test_mongodb_s_clock_is_read(database: Database) -> None:

@@ -102,23 +102,25 @@ def rows_of(step: datetime, until: datetime, made_at: datetime) -> Pipeline:
 
 
 def head_of(step: datetime, made_at: datetime) -> Pipeline:
-    """Add up the rows of a step, by minute of event time: `{"events", "minutes": […]}`.
+    """Add up the rows of a step that were made then or later, by minute of event time.
 
-    Only those that were made then: later ones count what arrived later.
+    Return `{"events", "minutes": […], "made_at"}`, of the rows the latest.
     """
     minute = {"$dateTrunc": {"date": "$bucket", "unit": "minute"}}  # null for null
     counts = ("events", "page_views")
     return [
-        {"$match": {"step": step, "made_at": made_at}},
+        {"$match": {"step": step, "made_at": {"$gte": made_at}}},
         {
             "$group": {
                 "_id": minute,
+                "made_at": {"$max": "$made_at"},
                 **{name: {"$sum": f"${name}"} for name in counts},
             }
         },
         {
             "$group": {
                 "_id": None,
+                "made_at": {"$max": "$made_at"},
                 "events": {"$sum": "$events"},
                 "minutes": {
                     "$push": {"minute": "$_id", "events": "$events", "page_views": "$page_views"}

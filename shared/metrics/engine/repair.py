@@ -7,6 +7,7 @@ from typing import Final
 
 from shared.clock import MAX_SKEW, Clock
 from shared.metrics.engine.counts import STEP, step_of
+from shared.metrics.engine.metric import EPOCH
 from shared.metrics.engine.steps import Head, Steps
 from shared.metrics.engine.verify import Verifier
 from shared.metrics.engine.watermark import Watermark, hold
@@ -33,6 +34,8 @@ class Repairer:
         It is now what it is once the watermarks are taken: no earlier tick has a later instant.
         """
         now = self._clock()
+        # A clock that was set far ahead may have gone past arrivals that it took for too old.
+        await hold([mark for mark in marks if mark.up_to > now + MAX_SKEW], EPOCH)
         first = step_of(now - reach)
         heads, useless = await self._steps.heads(first, now + MAX_SKEW)
         now = max([now, *[head.until for head in heads.values()]])

@@ -13,15 +13,27 @@ from pymongo import ReplaceOne
 from pymongo.errors import BulkWriteError
 
 from shared import deadlines
-from shared.metrics.engine.counts import COLLECTION, HEADS_KEPT, STEP, head_of, rows_of
+from shared.clock import MAX_SKEW
+from shared.metrics.engine.counts import (
+    COLLECTION,
+    HEADS_KEPT,
+    MILLISECOND,
+    STEP,
+    head_of,
+    rows_of,
+)
 from shared.metrics.engine.watermark import OvertakenError
 from shared.storage.database import Database, Document, all_of, read_deadline, run_to_end, written
 
 _DUPLICATE: Final = 11000
 
-# Only by a later tick: one that was stopped for a while may not bring back what it had counted.
+# Only by a later tick: one that was stopped for a while may not bring back what it had counted. A
+# clock that is set far ahead may run one tick before that is noticed. What it made is replaced,
+# for by MongoDB's own clock it is not made yet.
+_IS_LATER: Final = {"$gte": ["$$new.made_at", "$made_at"]}
+_IS_AHEAD: Final = {"$gt": ["$made_at", {"$add": ["$$NOW", MAX_SKEW // MILLISECOND]}]}
 _KEEP_LATER: Final = [
-    {"$replaceWith": {"$cond": [{"$gte": ["$$new.made_at", "$made_at"]}, "$$new", "$$ROOT"]}}
+    {"$replaceWith": {"$cond": [{"$or": [_IS_LATER, _IS_AHEAD]}, "$$new", "$$ROOT"]}}
 ]
 
 
@@ -54,14 +66,14 @@ class Steps:
     ) -> tuple[dict[datetime, Head], list[datetime]]:
         """Return the heads of the steps that begin in `[since, until]`, and those of no use.
 
-        Of no use is what cannot be read, or claims what arrived later than `until`.
+        Of no use is what cannot be read, or claims what arrived, or was made, later than `until`.
         """
         async with read_deadline():
             found = await self._steps.find(
-                {"_id": {"$gte": since, "$lte": until}}, {"until": 1, "events": 1}
+                {"_id": {"$gte": since, "$lte": until}}, {"until": 1, "events": 1, "made_at": 1}
             ).to_list(None)
-        heads = {document["_id"]: _head(document) for document in found}
-        good = {step: head for step, head in heads.items() if head and head.until <= until}
+        heads = {document["_id"]: _head(document, until) for document in found}
+        good = {step: head for step, head in heads.items() if head}
         return good, [step for step in heads if step not in good]
 
     async def arrivals(self, since: datetime, until: datetime) -> int:
@@ -97,9 +109,17 @@ class Steps:
             return await self._events.find_one(arrived, {"_id": 1}) is None
 
     async def count(self, step: datetime, until: datetime, made_at: datetime) -> Counted:
-        """Add up the rows that were made of a step then."""
-        [made] = await all_of(self._steps, head_of(step, made_at)) or [{"events": 0, "minutes": []}]
-        return Head(step, until, made["events"]), made["minutes"]
+        """Add up the rows that were made of a step then.
+
+        Raise `OvertakenError` where some were made later: by a process whose clock is ahead, say,
+        and that was killed before it published a head.
+        """
+        made = await all_of(self._steps, head_of(step, made_at))
+        if not made:
+            return Head(step, until, 0), []
+        if made[0]["made_at"] > made_at:
+            raise OvertakenError
+        return Head(step, until, made[0]["events"]), made[0]["minutes"]
 
     async def publish(self, counted: Sequence[Counted], made_at: datetime) -> list[Head]:
         """Say what the rows of steps were made from; return the heads.
@@ -138,8 +158,9 @@ class Steps:
         await written(lambda: self._steps.delete_many(old))
 
 
-def _head(document: Document) -> Head | None:
+def _head(document: Document, latest: datetime) -> Head | None:
     step, until, events = (document.get(name) for name in ("_id", "until", "events"))
-    if isinstance(step, datetime) and isinstance(until, datetime) and isinstance(events, int):
-        return Head(step, until, events)
+    times = step, until, document.get("made_at")
+    if all(isinstance(time, datetime) and time <= latest for time in times):
+        return Head(step, until, events) if isinstance(events, int) else None  # type: ignore[arg-type]
     return None
