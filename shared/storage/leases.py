@@ -63,7 +63,8 @@ class Lease:
             await written(
                 lambda: self._leases.update_one(
                     {"_id": self._name, "holder": self._holder},
-                    {"$set": {"ends_at": self._clock()}},
+                    # no time: by a clock that was set ahead, it would last as long as that
+                    {"$unset": {"ends_at": True}},
                 )
             )
 

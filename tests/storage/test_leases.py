@@ -35,3 +35,15 @@ async def test_a_lease_is_free_when_its_holder_is_gone_whichever_clock_is_ahead(
     assert await Lease(database.leases, "tick", TERM, theirs).take()
     ours.advance(seconds=after)
     assert await Lease(database.leases, "tick", TERM, ours).take() is is_free
+
+
+@pytest.mark.parametrize("ahead", [0, 3, 10, 3600, -10])
+async def test_a_released_lease_is_free_at_once_whatever_became_of_its_holder_s_clock(
+    database: Database, ahead: float
+) -> None:
+    theirs, ours = FakeClock(), FakeClock()
+    lease = Lease(database.leases, "tick", TERM, theirs)
+    assert await lease.take()
+    theirs.advance(seconds=ahead)
+    await lease.release()
+    assert await Lease(database.leases, "tick", TERM, ours).take()

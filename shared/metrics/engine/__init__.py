@@ -25,7 +25,8 @@ A write may land late: its tick was killed, or stopped for a while, or MongoDB h
 later tick may have begun, and:
 
 - rows and heads lose to those that were made later; a late deletion spares such rows, and a step
-  without a head is made anew;
+  without a head is made anew. Later by a clock that was set ahead is no later: by MongoDB's own
+  clock, or that of the next tick, such rows and heads are not made yet, and are replaced;
 - last seen keeps the later time, whichever comes first;
 - a watermark is no longer held by the tick: the write fails, and the tick gives no answer.
 """
