@@ -14,6 +14,7 @@ import yaml
 
 from shared.storage.processes import end_with_parent, stop
 from tests.conftest import ROOT, free_port
+from tests.debian import fetching
 
 MONITORING = ROOT / "deploy" / "monitoring"
 _FETCHED = ROOT / ".cache" / "prometheus"
@@ -21,9 +22,10 @@ _FETCHED = ROOT / ".cache" / "prometheus"
 
 def program(name: str) -> str:
     """Return the path of `prometheus` or `promtool`; skip the test, saying so, where neither is."""
-    found = shutil.which(name) or shutil.which(name, path=str(_FETCHED / "usr" / "bin"))
-    if found is None and shutil.which("apt-get") and shutil.which("dpkg-deb"):
-        found = _fetched(name)
+    with fetching():
+        found = shutil.which(name) or shutil.which(name, path=str(_FETCHED / "usr" / "bin"))
+        if found is None and shutil.which("apt-get") and shutil.which("dpkg-deb"):
+            found = _fetched(name)
     return found or pytest.skip("there is no Prometheus on PATH and Debian's could not be fetched")
 
 
@@ -62,8 +64,8 @@ class Prometheus:
         return float(result[0]["value"][1]) if result else None
 
     def wait_for(self, expression: str, is_right: Callable[[float], bool]) -> float:
-        """Wait for half a minute at the most until an expression has a value that is right."""
-        deadline = time.monotonic() + 30
+        """Wait for a minute at the most until an expression has a value that is right."""
+        deadline = time.monotonic() + 60
         while True:
             with contextlib.suppress(httpx.TransportError):
                 value = self.value(expression)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from playwright.async_api import Browser, Playwright, async_playwright
 
+from tests.debian import fetching, install
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET = (
     "--disable-gpu",
@@ -27,7 +29,8 @@ async def launch(playwright: Playwright) -> Browser:
 
     Raises RuntimeError with one clear line where none can be had.
     """
-    path = _on_path() or _of_playwright(playwright) or _from_debian() or _downloaded(playwright)
+    with fetching():
+        path = _on_path() or _of_playwright(playwright) or _from_debian() or _downloaded(playwright)
     if path is None:
         raise RuntimeError(MISSING)
     flags = [*QUIET, "--no-sandbox"] if os.geteuid() == 0 else [*QUIET]
@@ -44,13 +47,7 @@ def _of_playwright(playwright: Playwright) -> str | None:
 
 
 def _from_debian() -> str | None:
-    apt = shutil.which("apt-get")
-    if apt is None or os.geteuid() != 0:
-        return None
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in ([apt, "update"], [apt, "install", "-y", "--no-install-recommends", "chromium"]):
-        if subprocess.run(command, env=environment, check=False, capture_output=True).returncode:
-            return None
+    install("chromium")
     return _on_path()
 
 

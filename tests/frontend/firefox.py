@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+from tests.debian import fetching, install
+
 NAMES = ("firefox", "firefox-esr")
 MISSING = "no Firefox: put one on PATH (Debian's package is firefox-esr)"
 PREFERENCES = {
@@ -24,16 +26,18 @@ PREFERENCES = {
 
 def find() -> str:
     """Return a Firefox: one on PATH, else Debian's by apt as root; RuntimeError if none."""
-    for _ in range(2):
-        for name in NAMES:
-            if found := shutil.which(name):
-                return found
-        if shutil.which("apt-get") and os.geteuid() == 0:
-            environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-            install = ["apt-get", "install", "-y", "--no-install-recommends", "firefox-esr"]
-            for command in (["apt-get", "update"], install):
-                subprocess.run(command, env=environment, check=False, capture_output=True)
-    raise RuntimeError(MISSING)
+    with fetching():
+        found = _on_path()
+        if found is None:
+            install("firefox-esr")
+            found = _on_path()
+    if found is None:
+        raise RuntimeError(MISSING)
+    return found
+
+
+def _on_path() -> str | None:
+    return next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
 class Firefox:
