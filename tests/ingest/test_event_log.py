@@ -6,9 +6,10 @@ from typing import cast
 
 import pytest
 from bson import ObjectId
+from pymongo.errors import BulkWriteError
 
 from shared.http.problems import OVERLOADED, STORAGE_UNAVAILABLE, Problem
-from shared.ingest.event_log import MAX_WAITING_BYTES, MAX_WAITING_EVENTS, EventLog
+from shared.ingest.event_log import EventLog
 from shared.storage.database import Collection, Database, Document
 from tests.connection import LOST_ANSWER, LOST_REQUEST, FaultyConnection
 
@@ -118,22 +119,65 @@ async def test_without_mongodb_everybody_gets_503_and_later_requests_work(
     assert len(await log.append([document()], 100)) == 1
 
 
-@pytest.mark.parametrize(("events", "size"), [(MAX_WAITING_EVENTS, 100), (1, MAX_WAITING_BYTES)])
+@pytest.mark.parametrize(
+    ("waiting", "new", "is_refused"),
+    [
+        ((19_999, 100), (1, 100), False),
+        ((20_000, 100), (1, 100), True),
+        ((1, 100), (20_000, 100), True),
+        ((1, 33_554_332), (1, 100), False),
+        ((1, 33_554_331), (1, 102), True),
+    ],
+)
 async def test_what_waits_is_bounded(
-    log: EventLog, connection: Connection, events: int, size: int
+    log: EventLog,
+    connection: Connection,
+    waiting: tuple[int, int],
+    new: tuple[int, int],
+    *,
+    is_refused: bool,
 ) -> None:
     async def release() -> None:
         connection.gate.set()
 
-    connection.gate.clear()
-    stored, refused, _ = await asyncio.gather(
-        log.append([document() for _ in range(events)], size),
-        log.append([document()], 100),
-        release(),
-        return_exceptions=True,
-    )
-    assert len(cast("list[Document]", stored)) == events
-    assert cast("Problem", refused).failure is OVERLOADED
+    for _ in range(2):  # what was answered waits no more
+        connection.gate.clear()
+        stored, outcome, _ = await asyncio.gather(
+            *[log.append([document() for _ in range(n)], size) for n, size in (waiting, new)],
+            release(),
+            return_exceptions=True,
+        )
+        assert len(cast("list[Document]", stored)) == waiting[0]
+        if is_refused:
+            assert cast("Problem", outcome).failure is OVERLOADED
+        else:
+            assert len(cast("list[Document]", outcome)) == new[0]
+        assert log.waiting == 0
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        {"writeErrors": [{"code": 10334, "index": 0}]},
+        {"writeErrors": [{"code": 13388, "index": 0}]},
+        {"writeErrors": [{"code": 11000, "index": 0}, {"code": 10334, "index": 1}]},
+        {
+            "writeErrors": [{"code": 11000, "index": 0}],
+            "writeConcernErrors": [{"code": 64, "errmsg": "waiting for replication timed out"}],
+        },
+    ],
+)
+async def test_a_failure_that_is_no_duplicate_is_told(
+    log: EventLog, connection: Connection, monkeypatch: pytest.MonkeyPatch, details: Document
+) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise BulkWriteError(details)
+
+    monkeypatch.setattr(connection, "insert_many", fail)
+    with pytest.raises(Problem) as told:
+        await log.append([document("a"), document("b")], 100)
+    assert told.value.failure is STORAGE_UNAVAILABLE
+    assert log.waiting == 0
 
 
 async def test_what_waits_too_long_is_refused_and_fresh_requests_are_written(

@@ -201,12 +201,26 @@ def test_no_event_is_lost_because_of_its_neighbour() -> None:
     assert [refusal.errors[0].index for refusal in batch.refusals] == [8, 10]
 
 
+class CountedTurns(Turns):
+    """Counts how often others may go on."""
+
+    taken = 0
+
+    async def next(self) -> None:
+        self.taken += 1
+        await super().next()
+
+
 @pytest.mark.anyio
-@pytest.mark.parametrize("count", [1, 50, 51, 100, 151])
-async def test_a_large_batch_is_sorted_as_a_small_one(count: int) -> None:
+@pytest.mark.parametrize(("count", "in_turns"), [(1, False), (50, False), (51, True), (151, True)])
+async def test_a_large_batch_is_sorted_as_a_small_one_but_in_turns(
+    count: int, *, in_turns: bool
+) -> None:
     values = [SAMPLE | {"user_id": f"u{n}"} if n % 3 else n for n in range(count)]
-    by_parts = await sort_in_turns(values, NOW, lambda: "new", Turns())
+    turns = CountedTurns()
+    by_parts = await sort_in_turns(values, NOW, lambda: "new", turns)
     assert by_parts == sort(*values)
+    assert (turns.taken > 0) is in_turns
     spelled = await sort_in_turns(
         range(count), NOW, lambda: "new", Turns(), lambda n: values[int(str(n))]
     )
