@@ -54,7 +54,8 @@ class Prometheus:
 
     def get(self, path: str, **parameters: str) -> Any:
         """Return the data of an answer of its API."""
-        answer = self._http.get(f"/api/v1/{path}", params=parameters).json()
+        response = self._http.get(f"/api/v1/{path}", params=parameters)
+        answer = response.raise_for_status().json()
         assert answer["status"] == "success", answer
         return answer["data"]
 
@@ -67,7 +68,7 @@ class Prometheus:
         """Wait for a minute at the most until an expression has a value that is right."""
         deadline = time.monotonic() + 60
         while True:
-            with contextlib.suppress(httpx.TransportError):
+            with contextlib.suppress(httpx.HTTPError):  # it answers 503 while it starts
                 value = self.value(expression)
                 if value is not None and is_right(value):
                     return value

