@@ -191,7 +191,7 @@ async def test_a_tick_by_a_clock_that_was_set_ahead_spoils_no_other(
     database: Database, ahead: float
 ) -> None:
     clock = FakeClock()
-    for number in range(40):
+    for number in range(0, 40, 3):
         clock.now = system_clock()  # MongoDB's own clock tells what is ahead
         late = [event(age=0.5, user_id=f"late {number}", page_url=f"/{number}")]
         await arrive(database, clock.now, [event(age=0, user_id=f"u{number}")])
