@@ -105,6 +105,21 @@ async def test_a_retry_tells_its_own_events_from_duplicates(
     assert await database.events.count_documents({}) == 4
 
 
+async def test_each_request_is_told_its_own_duplicates(
+    log: EventLog, connection: Connection
+) -> None:
+    await log.append([document(key) for key in "bdefh"], 100)
+    connection.gate.clear()
+    waiting = [
+        asyncio.create_task(log.append([document(key) for key in keys], 100))
+        for keys in ("0", "abcd", "efg", "hij")
+    ]
+    await asyncio.sleep(0)
+    connection.gate.set()
+    new = await asyncio.gather(*waiting)
+    assert ["".join(stored["_id"] for stored in mine) for mine in new] == ["0", "ac", "g", "ij"]
+
+
 async def test_without_mongodb_everybody_gets_503_and_later_requests_work(
     log: EventLog, connection: Connection
 ) -> None:
@@ -125,6 +140,8 @@ async def test_without_mongodb_everybody_gets_503_and_later_requests_work(
         ((19_999, 100), (1, 100), False),
         ((20_000, 100), (1, 100), True),
         ((1, 100), (20_000, 100), True),
+        ((10_001, 100), (10_001, 100), True),
+        ((1, 17_000_000), (1, 17_000_000), True),
         ((1, 33_554_332), (1, 100), False),
         ((1, 33_554_331), (1, 102), True),
     ],
