@@ -3,9 +3,7 @@
 import copy
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any, cast
 
 from bson import ObjectId
@@ -55,10 +53,10 @@ async def tick(database: Database, at: datetime) -> dict[str, Any]:
     It ticks again, a second later, where one that died had overtaken it: with an operation on its
     way, or by a clock that was ahead.
     """
-    while True:
-        with suppress(OvertakenError):
-            return await Ticker(database, METRICS, partial(lambda now: now, at)).tick()
-        at += timedelta(seconds=1)
+    try:
+        return await Ticker(database, METRICS, lambda: at).tick()
+    except OvertakenError:
+        return await tick(database, at + timedelta(seconds=1))
 
 
 async def assert_exact(database: Database, document: dict[str, Any], limit: int = 100) -> None:

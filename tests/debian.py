@@ -5,9 +5,14 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+
+def on_path(names: Sequence[str]) -> str | None:
+    """Return the path of the first of these programs that is there."""
+    return next((found for name in names if (found := shutil.which(name))), None)
 
 
 @contextmanager

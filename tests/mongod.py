@@ -1,6 +1,7 @@
 """A mongod that tests stop, kill, freeze and slow down while a service writes to it."""
 
 import contextlib
+import os
 import signal
 import tempfile
 import time
@@ -43,9 +44,7 @@ class Mongod:
     def freeze(self) -> None:
         """Let it hold its connections and answer nothing; return once each thread has stopped."""
         self._process.send_signal(signal.SIGSTOP)
-        threads = Path(f"/proc/{self._process.pid}/task")
-        while any(" T " not in stat.read_text() for stat in threads.glob("*/stat")):
-            time.sleep(0.001)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WNOWAIT)
 
     def thaw(self) -> None:
         """Let it go on, with what it was in the middle of."""

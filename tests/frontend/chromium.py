@@ -1,14 +1,13 @@
 """Finding a Chromium to run the pages in, or fetching one; never doing without."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from playwright.async_api import Browser, Playwright, async_playwright
 
-from tests.debian import fetching, install
+from tests.debian import fetching, install, on_path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET = (
@@ -30,15 +29,16 @@ async def launch(playwright: Playwright) -> Browser:
     Raises RuntimeError with one clear line where none can be had.
     """
     with fetching():
-        path = _on_path() or _of_playwright(playwright) or _from_debian() or _downloaded(playwright)
+        path = (
+            on_path(NAMES)
+            or _of_playwright(playwright)
+            or _from_debian()
+            or _downloaded(playwright)
+        )
     if path is None:
         raise RuntimeError(MISSING)
     flags = [*QUIET, "--no-sandbox"] if os.geteuid() == 0 else [*QUIET]
     return await playwright.chromium.launch(executable_path=path, args=flags)
-
-
-def _on_path() -> str | None:
-    return next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
 def _of_playwright(playwright: Playwright) -> str | None:
@@ -48,7 +48,7 @@ def _of_playwright(playwright: Playwright) -> str | None:
 
 def _from_debian() -> str | None:
     install("chromium")
-    return _on_path()
+    return on_path(NAMES)
 
 
 def _downloaded(playwright: Playwright) -> str | None:

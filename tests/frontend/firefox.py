@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -11,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from tests.debian import fetching, install
+from tests.debian import fetching, install, on_path
 
 NAMES = ("firefox", "firefox-esr")
 MISSING = "no Firefox: put one on PATH (Debian's package is firefox-esr)"
@@ -27,17 +26,13 @@ PREFERENCES = {
 def find() -> str:
     """Return a Firefox: one on PATH, else Debian's by apt as root; RuntimeError if none."""
     with fetching():
-        found = _on_path()
+        found = on_path(NAMES)
         if found is None:
             install("firefox-esr")
-            found = _on_path()
+            found = on_path(NAMES)
     if found is None:
         raise RuntimeError(MISSING)
     return found
-
-
-def _on_path() -> str | None:
-    return next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
 class Firefox:

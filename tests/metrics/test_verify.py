@@ -1,6 +1,7 @@
 """An event that lands long after it arrived is found."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -13,14 +14,26 @@ from tests.conftest import FakeClock
 pytestmark = pytest.mark.anyio
 
 
+async def pass_steps(
+    database: Database,
+    clock: FakeClock,
+    current: CurrentMetrics,
+    *,
+    events: list[dict[str, Any]],
+    number: int,
+) -> None:
+    """Let so many steps pass, with the same events in each and a tick at its end."""
+    for _ in range(number):
+        await arrive(database, clock.now, events)
+        clock.advance(seconds=5)
+        await current.get()
+
+
 @pytest.mark.parametrize("restarts", [False, True], ids=["one process", "a new one each tick"])
 async def test_old_steps_are_verified_in_turn(database: Database, restarts: bool) -> None:
     clock = FakeClock()
     current = CurrentMetrics(database, clock)
-    for _ in range(60):
-        await arrive(database, clock.now, [event(age=0)] * (FEW // 30))
-        clock.advance(seconds=5)
-        await current.get()
+    await pass_steps(database, clock, current, events=[event(age=0)] * (FEW // 30), number=60)
     await arrive(database, clock.now - timedelta(seconds=200), [event(age=0, page_url="/late")])
     for _ in range(31):
         clock.advance(seconds=10)
@@ -33,10 +46,7 @@ async def test_old_steps_are_verified_in_turn(database: Database, restarts: bool
 async def test_what_a_pause_held_back_is_counted_at_once(database: Database) -> None:
     clock = FakeClock()
     current = CurrentMetrics(database, clock)
-    for _ in range(10):
-        await arrive(database, clock.now, [event(age=0)] * (FEW // 5))
-        clock.advance(seconds=5)
-        await current.get()
+    await pass_steps(database, clock, current, events=[event(age=0)] * (FEW // 5), number=10)
     came = clock.now
     clock.advance(seconds=300)
     for ago in range(20):

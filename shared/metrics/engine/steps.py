@@ -159,8 +159,12 @@ class Steps:
 
 
 def _head(document: Document, latest: datetime) -> Head | None:
-    step, until, events = (document.get(name) for name in ("_id", "until", "events"))
-    times = step, until, document.get("made_at")
-    if all(isinstance(time, datetime) and time <= latest for time in times):
-        return Head(step, until, events) if isinstance(events, int) else None  # type: ignore[arg-type]
+    match document:
+        case {
+            "_id": datetime() as step,
+            "until": datetime() as until,
+            "events": int() as events,
+            "made_at": datetime() as made_at,
+        } if max(until, made_at) <= latest:
+            return Head(step, until, events)
     return None
