@@ -1,6 +1,6 @@
 """The reference for ticks: both rollups at their barest.
 
-No lease, no heads, no watermark, no pieces, no other metric than users, sessions, page views and
+No lease, no watermark, no pieces, no other metric than users, sessions, page views and
 types; one process that remembers when it ticked last. What it costs is what the idea costs.
 """
 

@@ -73,10 +73,18 @@ class CurrentMetrics:
             raise RebuildingError(*self._progress) from None
         return self._latest
 
-    async def rebuild(self, reach: timedelta) -> None:
-        """Make whatever step is missing of those that began in the last `reach`."""
-        with suppress(OvertakenError):
-            await self._alone(lambda: self._ticker.rebuild(reach, self._tell))
+    async def rebuild(self, at: datetime, reach: timedelta) -> None:
+        """Make right the steps of so long before `at`, where they are not: ticks need fewer.
+
+        Raise `RebuildingError` where that takes longer than a read may; what was made is kept.
+        """
+        try:
+            async with asyncio.timeout(deadlines.READ):
+                while not await self._ticker.is_right(at, reach):
+                    with suppress(OvertakenError):
+                        await self._alone(lambda: self._ticker.rebuild(reach, self._tell))
+        except TimeoutError:
+            raise RebuildingError(*self._progress) from None
 
     async def close(self) -> None:
         """Leave off what is being computed."""

@@ -1,4 +1,4 @@
-"""Events and page views by whole minute of event time, from the heads of the counts."""
+"""Events and page views by whole minute of event time, from the steps."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from shared.metrics.current import CurrentMetrics
 from shared.metrics.engine import counts
-from shared.metrics.engine.metric import Pipeline, number
+from shared.metrics.engine.metric import Pipeline
 from shared.schema import AsOf, Instant
 from shared.storage.database import Database, all_of
 
@@ -30,26 +30,30 @@ class PerMinute(BaseModel):
     minutes: list[MinuteCount] = Field(description="oldest first; the last is running")
 
 
-def _minutes(first: datetime) -> Pipeline:
-    """Add up the minutes from `first` on, and see how many steps there are, and up to when.
+def _minutes(first: datetime, at: datetime) -> Pipeline:
+    """Add up the minutes from `first` on: of steps, and of raw events since the last of them.
 
     What occurs in the millisecond that a minute begins may arrive in it, in the step before.
     """
+    end = counts.step_of(at)
+    minute = {"$dateTrunc": {"date": "$occurred_at", "unit": "minute"}}
+    page_views = {"$cond": [counts.IS_VIEW, 1, 0]}
+    running = [
+        {"$match": {"received_at": {"$gt": end, "$lte": at}}},
+        {"$project": {"minute": minute, "events": {"$literal": 1}, "page_views": page_views}},
+    ]
     return [
-        {"$match": {"_id": {"$gte": first - counts.STEP}}},
+        {"$match": {"_id": {"$gte": first - counts.STEP, "$lt": end}}},
+        {"$project": {"minutes": 1}},  # which is in the index
+        {"$unwind": "$minutes.of"},
+        {"$replaceWith": "$minutes.of"},
+        {"$unionWith": {"coll": "events", "pipeline": running}},
+        {"$match": {"minute": {"$gte": first}}},
         {
-            "$facet": {
-                "steps": [{"$group": {"_id": None, "n": {"$sum": 1}, "at": {"$max": "$until"}}}],
-                "minutes": [
-                    {"$unwind": "$minutes"},
-                    {
-                        "$group": {
-                            "_id": "$minutes.minute",
-                            "events": {"$sum": "$minutes.events"},
-                            "page_views": {"$sum": "$minutes.page_views"},
-                        }
-                    },
-                ],
+            "$group": {
+                "_id": "$minute",
+                "events": {"$sum": "$events"},
+                "page_views": {"$sum": "$page_views"},
             }
         },
     ]
@@ -57,27 +61,18 @@ def _minutes(first: datetime) -> Pipeline:
 
 async def read_per_minute(database: Database, current: CurrentMetrics, minutes: int) -> PerMinute:
     """Return the last `minutes`, the running one among them, exact at `as_of`."""
-    now: datetime = (await current.get())["as_of"]
-    reach = minutes * _MINUTE
-    first = _minute_of(now) - reach + _MINUTE
-    collection = database.collection(counts.COLLECTION)
-    [found] = await all_of(collection, _minutes(first))
-    if number(found["steps"], "n") < (now - first) / counts.STEP + 1:
-        await current.rebuild(now - first + counts.STEP)
-        [found] = await all_of(collection, _minutes(first))
-    at = found["steps"][0]["at"]
-    counted = {row["_id"]: row for row in found["minutes"]}
+    at: datetime = (await current.get())["as_of"]
     running = _minute_of(at)
+    first = running - (minutes - 1) * _MINUTE
+    await current.rebuild(at, at - first + counts.STEP)
+    found = await all_of(database.collection(counts.COLLECTION), _minutes(first, at))
+    counted = {row.pop("_id"): row for row in found}
+    nothing = {"events": 0, "page_views": 0}
     return PerMinute(
         as_of=at,
         minutes=[
-            MinuteCount(
-                minute=minute,
-                events=counted.get(minute, {}).get("events", 0),
-                page_views=counted.get(minute, {}).get("page_views", 0),
-                complete=minute < running,
-            )
-            for minute in (running - n * _MINUTE for n in reversed(range(minutes)))
+            MinuteCount(minute=minute, complete=minute < running, **counted.get(minute, nothing))
+            for minute in (first + n * _MINUTE for n in range(minutes))
         ],
     )
 

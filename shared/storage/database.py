@@ -48,6 +48,8 @@ _INDEX_OPTIONS_CONFLICT: Final = 85
 
 _TZ_AWARE: Final[CodecOptions[Document]] = CodecOptions(tz_aware=True)
 DURABLE: Final = WriteConcern(w="majority", j=True)
+# A majority has what is read, so that nothing is counted which a failover takes back.
+_READ_CONCERN: Final = ReadConcern("majority")
 
 
 def connect(uri: str) -> Client:
@@ -190,9 +192,8 @@ class Database:
         self._client = client
         self._database = client.get_database(name, codec_options=_TZ_AWARE)
         self._indexes = indexes
-        # A majority has what is read, so that nothing is counted which a failover takes back.
         self.events: Collection = self._database.get_collection(
-            "events", write_concern=DURABLE, read_concern=ReadConcern("majority")
+            "events", write_concern=DURABLE, read_concern=_READ_CONCERN
         )
         self.rejections: Collection = self._database["rejections"]
         self.snapshots: Collection = self._database["snapshots"]
@@ -201,8 +202,10 @@ class Database:
         self.rate_limits: Collection = self._database["rate_limits"]
 
     def collection(self, name: str) -> Collection:
-        """Return a collection by its name."""
-        return self.events if name == "events" else self._database[name]
+        """Return a collection by its name, from which `events` may be read, too."""
+        if name == "events":
+            return self.events
+        return self._database.get_collection(name, read_concern=_READ_CONCERN)
 
     async def ensure_indexes(self) -> None:
         """Create what is missing and change retention where the setting has changed."""

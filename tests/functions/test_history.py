@@ -78,7 +78,7 @@ async def test_minutes_are_whole_and_the_newest_is_running(service: Service) -> 
 async def test_minutes_whose_steps_take_too_long_to_rebuild_are_a_503_that_says_how_far(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def rebuild(_reach: timedelta) -> None:
+    async def rebuild(_at: datetime, _reach: timedelta) -> None:
         raise RebuildingError(12, 720)
 
     monkeypatch.setattr(service.resources.metrics, "rebuild", rebuild)

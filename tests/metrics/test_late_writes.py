@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from shared.metrics.engine.counts import COLLECTION, step_of
+from shared.metrics.engine.steps import Steps
 from shared.metrics.engine.tick import Ticker
 from shared.metrics.engine.watermark import OvertakenError
 from shared.metrics.registry import METRICS
@@ -74,6 +76,21 @@ async def test_what_goes_on_in_the_middle_of_a_later_tick_leaves_nothing_wrong(
         await later.end(dies=later_dies)
         clock.advance(seconds=1)
         await assert_exact(database, await tick(database, clock.now))
+
+
+async def test_a_step_that_was_counted_early_and_is_written_late_replaces_none_of_more_events(
+    database: Database,
+) -> None:
+    clock = FakeClock()
+    came = clock.now + timedelta(seconds=1)
+    await arrive(database, came, [event(age=0)])
+    await arrive(database, came, [event(age=0, event_type="late")])
+    clock.advance(seconds=7)
+    await tick(database, clock.now)
+    counted = await database.collection(COLLECTION).find_one({})
+    await database.events.delete_many({"event_type": "late"})  # as it was when that was counted
+    await Steps(database).make(step_of(came))
+    assert await database.collection(COLLECTION).find_one({}) == counted
 
 
 @pytest.mark.parametrize("number", range(4, 12))

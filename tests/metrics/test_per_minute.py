@@ -45,3 +45,16 @@ async def test_an_event_is_in_the_minute_that_it_occurs_and_arrives_in(
     clock.advance(seconds=0.0 if second > 59 else 10)
     answer = await read_per_minute(database, CurrentMetrics(database, clock), 1)
     assert [minute.events for minute in answer.minutes] == [1]
+
+
+async def test_minutes_outlive_their_events(database: Database) -> None:
+    clock = FakeClock()
+    current = CurrentMetrics(database, clock)
+    await arrive(database, clock.now, [event(age=0)])
+    clock.advance(minutes=1)
+    await current.get()
+    clock.advance(minutes=40)
+    await database.events.delete_many({})  # by their TTL
+    await current.get()
+    answer = await read_per_minute(database, current, 60)
+    assert sum(minute.events for minute in answer.minutes) == 1

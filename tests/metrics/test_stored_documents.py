@@ -84,5 +84,4 @@ def test_a_collection_is_named_after_what_is_written_into_it() -> None:
         for fields in ({}, {"times": {"bought_at": "$occurred_at"}}, {"key": {"a": 1}})
     }
     assert len(collections) == 3
-    written = counts.rows_of(EPOCH, EPOCH, EPOCH), counts.head_of(EPOCH, EPOCH)
-    assert f"steps_{fingerprint(*written)}" == counts.COLLECTION
+    assert f"steps_{fingerprint(counts.counted(EPOCH))}" == counts.COLLECTION

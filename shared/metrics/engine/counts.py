@@ -1,4 +1,4 @@
-"""How arrivals are counted in steps of five seconds: the pipelines that fill a step."""
+"""How a step is counted: the pipeline over `events` that makes one document of five seconds."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -13,16 +13,18 @@ from shared.windows import VIEWS
 STEP: Final = timedelta(seconds=5)
 REACH: Final = VIEWS  # the steps of so long are right after a tick: no metric may look further back
 HOUR: Final = timedelta(minutes=60)  # how far back minutes of event time are counted
-ROWS_KEPT: Final = VIEWS + timedelta(minutes=10)
-HEADS_KEPT: Final = HOUR + timedelta(minutes=15)
+KEPT: Final = HOUR + timedelta(minutes=15)
 MILLISECOND: Final = timedelta(milliseconds=1)
 # Room for the pages and types that a step tells apart, so that a window of 180 steps is read in
-# time and a bucket fits a document: 100,000 URLs of 6 bytes, 23,000 of 40, or 520 of 2 kB. Each
-# takes four times its text: 90,000 URLs of 2 kB in a window are read in 2 s, while 160,000 outgrow
-# the memory of a `$group` and take 15.
+# time: 100,000 URLs of 6 bytes, 23,000 of 40, or 520 of 2 kB. Each takes four times its text in a
+# `$group`: 90,000 URLs of 2 kB in a window are read in 2 s, while 160,000 outgrow its memory and
+# take 15. In the step itself each takes its text and some 50 bytes a bucket: a third of that is
+# counted where it is more, so that the document has 13 MB at most.
 ROOM: Final = 4 << 20
 _OVERHEAD: Final = 16
 _TEXT: Final = 4
+_ROW: Final = 50
+_DOCUMENT: Final = 3
 
 IS_VIEW: Final = {"$eq": ["$event_type", PAGE_VIEW]}
 _BUCKET: Final = {
@@ -34,12 +36,12 @@ _BUCKET: Final = {
 
 
 def step_of(instant: datetime) -> datetime:
-    """Return the beginning of the step that `instant` is in."""
+    """Return the beginning of the five seconds that `instant` is in."""
     return datetime.fromtimestamp(instant.timestamp() // STEP.seconds * STEP.seconds, UTC)
 
 
-def rows_of(step: datetime, until: datetime, made_at: datetime) -> Pipeline:
-    """Count the arrivals of a step, on `events`: one document a bucket.
+def counted(step: datetime) -> Pipeline:
+    """Count the arrivals of a step, on `events`: one document, or none where nothing arrived.
 
     What is too old for every window needs no page, and what is older than an hour no bucket. Of
     more pages and types than there is `ROOM` for those with the fewest events, and of these those
@@ -49,7 +51,8 @@ def rows_of(step: datetime, until: datetime, made_at: datetime) -> Pipeline:
     in_window = {"$gt": ["$occurred_at", step - VIEWS]}
     page = {"$cond": [{"$and": [IS_VIEW, in_window]}, "$page_url", None]}
     text = {"$strLenBytes": {"$ifNull": ["$_id.p", "$_id.t"]}}
-    size = {"$add": [_OVERHEAD, {"$multiply": [_TEXT, text]}]}
+    in_group = {"$add": [_OVERHEAD, {"$multiply": [_TEXT, text]}]}
+    in_step = {"$multiply": [{"$size": "$buckets"}, {"$add": [_ROW, text]}]}
     fits = {"$lte": ["$filled", ROOM]}
     is_view = {"$eq": ["$_id.t", PAGE_VIEW]}
     told_apart = {
@@ -57,8 +60,11 @@ def rows_of(step: datetime, until: datetime, made_at: datetime) -> Pipeline:
         "t": {"$cond": [{"$or": [fits, is_view]}, "$_id.t", None]},
         "p": {"$cond": [fits, "$_id.p", None]},
     }
+    sums = {name: {"$sum": f"${name}"} for name in ("events", "page_views")}
+    minute = {name: f"${name}" for name in sums} | {"minute": "$_id"}
+    every_bucket = {"$reduce": {"input": "$buckets", "initialValue": [], "in": _JOINED}}
     return [
-        {"$match": {"received_at": {"$gt": step, "$lte": until}}},
+        {"$match": {"received_at": {"$gt": step, "$lte": step + STEP}}},
         {"$group": {"_id": {"b": bucket, "t": "$event_type", "p": page}, "n": {"$sum": 1}}},
         {
             "$group": {
@@ -67,7 +73,7 @@ def rows_of(step: datetime, until: datetime, made_at: datetime) -> Pipeline:
                 "buckets": {"$push": {"b": "$_id.b", "n": "$n"}},
             }
         },
-        {"$set": {"size": size}},
+        {"$set": {"size": {"$max": [in_group, {"$divide": [in_step, _DOCUMENT]}]}}},
         {
             "$setWindowFields": {
                 "sortBy": {"n": -1, "size": 1, "_id": 1},
@@ -87,48 +93,32 @@ def rows_of(step: datetime, until: datetime, made_at: datetime) -> Pipeline:
             }
         },
         {
+            "$group": {
+                "_id": {"$dateTrunc": {"date": "$_id", "unit": "minute"}},  # null for null
+                "buckets": {"$push": {"bucket": "$_id", "rows": "$rows"}},
+                **sums,
+            }
+        },
+        {
+            "$group": {
+                "_id": step,
+                "events": sums["events"],
+                "of": {"$push": minute},
+                "buckets": {"$push": "$buckets"},
+            }
+        },
+        {
             "$project": {
-                "_id": {"step": step, "bucket": "$_id"},
-                "step": step,
-                "bucket": "$_id",
                 "events": 1,
-                "page_views": 1,
-                "rows": 1,
-                "made_at": made_at,
-                "expires_at": step + ROWS_KEPT,
+                "minutes": {"of": "$of"},  # an index holds no array as a whole
+                "buckets": every_bucket,
+                "expires_at": step + KEPT,
             }
         },
     ]
 
 
-def head_of(step: datetime, made_at: datetime) -> Pipeline:
-    """Add up the rows of a step that were made then or later, by minute of event time.
-
-    Return `{"events", "minutes": […], "made_at"}`, of the rows the latest.
-    """
-    minute = {"$dateTrunc": {"date": "$bucket", "unit": "minute"}}  # null for null
-    counts = ("events", "page_views")
-    return [
-        {"$match": {"step": step, "made_at": {"$gte": made_at}}},
-        {
-            "$group": {
-                "_id": minute,
-                "made_at": {"$max": "$made_at"},
-                **{name: {"$sum": f"${name}"} for name in counts},
-            }
-        },
-        {
-            "$group": {
-                "_id": None,
-                "made_at": {"$max": "$made_at"},
-                "events": {"$sum": "$events"},
-                "minutes": {
-                    "$push": {"minute": "$_id", "events": "$events", "page_views": "$page_views"}
-                },
-            }
-        },
-    ]
-
-
-INDEXES: Final = [ttl("expires_at", 0), index("bucket"), index("step")]
-COLLECTION: Final = "steps_" + fingerprint(rows_of(EPOCH, EPOCH, EPOCH), head_of(EPOCH, EPOCH))
+_JOINED: Final = {"$concatArrays": ["$$value", "$$this"]}
+# What is asked of every step is in an index, so that only those of a window are read as a whole.
+INDEXES: Final = [ttl("expires_at", 0), index("_id", "events", "minutes")]
+COLLECTION: Final = "steps_" + fingerprint(counted(EPOCH))

@@ -5,15 +5,17 @@ so that writing a stretch of arrivals twice changes nothing. TTL deletes what it
 passed; every reader filters by time all the same.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from pymongo import IndexModel
 
+from shared.metrics.engine import watermark
+from shared.metrics.engine.counts import STEP
 from shared.metrics.engine.metric import EPOCH, Pipeline, Source, fingerprint, within
-from shared.metrics.engine.steps import Head
+from shared.metrics.engine.steps import Events
 from shared.metrics.engine.watermark import Watermark
 from shared.storage.database import Database, Document, run_to_end, ttl
 
@@ -48,7 +50,7 @@ class LastSeen:
     @property
     def collection(self) -> str:
         """Return the name of the collection, which tells what is written into it."""
-        return f"{self.name}_{fingerprint(self.upsert(EPOCH, EPOCH, EPOCH))}"
+        return f"{self.name}_{fingerprint(self.upsert(EPOCH, EPOCH, EPOCH), watermark.FIELDS)}"
 
     @property
     def indexes(self) -> list[IndexModel]:
@@ -91,25 +93,25 @@ class LastSeen:
         return {"$merge": {"into": self.collection, "whenMatched": [{"$set": latest}]}}
 
     async def catch_up(
-        self, database: Database, mark: Watermark, heads: Sequence[Head], now: datetime
+        self, database: Database, mark: Watermark, since: datetime, made: Events, at: datetime
     ) -> None:
-        """Upsert what arrived from the watermark to `now`, in pieces that are kept."""
-        since = max(mark.up_to, now - self.window)
-        for until in _pieces(since, heads, now):
-            pipeline = [*self.upsert(since, until, now), self._merge()]
-            await run_to_end(database.events, pipeline)
-            await mark.advance(until)
+        """Upsert what arrived from `since` to `at`, in pieces that are kept, but the last."""
+        since = max(since, at - self.window)
+        for until in _pieces(since, made, at):
+            await run_to_end(database.events, [*self.upsert(since, until, at), self._merge()])
+            if until < at:
+                await mark.move(until)
             since = until
 
 
-def _pieces(since: datetime, heads: Sequence[Head], now: datetime) -> list[datetime]:
-    """Return where to stop on the way from `since` to `now`: each piece upserts so many events."""
+def _pieces(since: datetime, made: Events, at: datetime) -> list[datetime]:
+    """Return where to stop on the way from `since` to `at`: each piece upserts so many events."""
     stops: list[datetime] = []
     upserted = 0
-    for head in heads:
-        if since < head.until < now:
-            upserted += head.events
+    for step in sorted(made):
+        if since < step + STEP < at:
+            upserted += made[step]
             if upserted >= MAX_UPSERTED:
-                stops.append(head.until)
+                stops.append(step + STEP)
                 upserted = 0
-    return [*stops, now]
+    return [*stops, at]

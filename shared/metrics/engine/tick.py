@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from shared.clock import Clock
-from shared.metrics.engine.counts import COLLECTION, REACH
+from shared.clock import MAX_SKEW, Clock
+from shared.metrics.engine.counts import COLLECTION, REACH, step_of
 from shared.metrics.engine.last_seen import LastSeen
-from shared.metrics.engine.metric import Metric, Rows, Source
+from shared.metrics.engine.metric import EPOCH, Metric, Rows, Source
 from shared.metrics.engine.repair import Progress, Repairer
-from shared.metrics.engine.steps import Head, Steps
-from shared.metrics.engine.watermark import Watermark, hold
+from shared.metrics.engine.steps import Events, Steps
+from shared.metrics.engine.watermark import Watermark
 from shared.storage.database import Database, Document, all_of, written
 
 _LOG: Final = logging.getLogger("footfall.metrics")
@@ -33,7 +33,9 @@ class Ticker:
 
     def __init__(self, database: Database, metrics: Sequence[Metric], clock: Clock) -> None:
         self._database = database
-        self._steps = Repairer(Steps(database), clock)
+        self._clock = clock
+        self._steps = Steps(database)
+        self._repairer = Repairer(self._steps)
         self._metrics = metrics
         self._rollups = rollups_of(metrics)
         self._sources = dict.fromkeys(s for metric in metrics for s in metric.reads.values())
@@ -53,31 +55,49 @@ class Ticker:
                 await written(partial(self._database.collection(name).delete_many, {}))
             return await self._tick(progress)
 
+    async def is_right(self, at: datetime, reach: timedelta) -> bool:
+        """Return whether nothing seems to be missing in the steps of the last `reach`."""
+        _made, short = await self._repairer.shortfalls(at, reach, last=at)
+        return not short
+
     async def rebuild(self, reach: timedelta, progress: Progress) -> None:
-        """Make whatever step is not right of those that began in the last `reach`."""
-        marks = await self._take_watermarks()
-        await self._steps.repair([*marks.values()], reach, progress)
+        """Make right each step of the last `reach`."""
+        marks, at = await self._begin()
+        await self._repairer.repair([*marks.values()], at, reach, progress)
 
     async def _tick(self, progress: Progress) -> Document:
-        marks = await self._take_watermarks()
-        heads = await self._steps.repair([*marks.values()], REACH, progress)
-        at = heads[-1].until
-        reading = [self._catch_up(*kept, heads, at) for kept in marks.items()]
-        found = ChainMap(*await asyncio.gather(self._read(None, at), *reading))
-        await hold([*marks.values()], at)
+        marks, at = await self._begin()
+        made = await self._repairer.repair([*marks.values()], at, REACH, progress)
+        # Before any watermark is compared: what lands from now on, the next tick sees missing.
+        landed = await self._steps.arrivals(step_of(at), at)
+        reading = [self._catch_up(*kept, made, at, landed) for kept in marks.items()]
+        found = ChainMap(*await asyncio.gather(*reading, self._read(None, at)))
         return {"as_of": at} | {metric.name: _answer(metric, found) for metric in self._metrics}
 
-    async def _take_watermarks(self) -> Watermarks:
+    async def _begin(self) -> tuple[Watermarks, datetime]:
+        """Take the watermarks; return the instant of this tick, later than that of any before."""
         marks = {r: Watermark(self._database.collection(r.collection)) for r in self._rollups}
         await asyncio.gather(*[mark.take() for mark in marks.values()])
-        return marks
+        now = self._clock()
+        # A clock that was set far ahead may have gone past arrivals that it took for too old.
+        far = [mark for mark in marks.values() if mark.up_to > now + MAX_SKEW]
+        await asyncio.gather(*[mark.move(EPOCH) for mark in far])
+        return marks, max([now, *[mark.up_to for mark in marks.values()]])
 
     async def _catch_up(
-        self, rollup: LastSeen, mark: Watermark, heads: Sequence[Head], at: datetime
+        self, rollup: LastSeen, mark: Watermark, made: Events, at: datetime, landed: int
     ) -> dict[Source, Rows]:
-        """Bring a rollup up to date, then read what is read from it."""
-        await rollup.catch_up(self._database, mark, heads, at)
-        return await self._read(rollup, at)
+        """Bring a rollup up to date, read what is read from it, and say that no tick was between.
+
+        What has landed since the last tick, and arrived before, shows in a step that is short, or
+        here: there is more than was upserted of what no step had told of.
+        """
+        is_whole = await self._steps.arrivals(mark.since, mark.up_to) == mark.events
+        since = mark.up_to if is_whole else mark.since
+        await rollup.catch_up(self._database, mark, since, made, at)
+        rows = await self._read(rollup, at)
+        await mark.move(step_of(at), at, landed)
+        return rows
 
     async def _read(self, rollup: LastSeen | None, at: datetime) -> dict[Source, Rows]:
         sources = [source for source in self._sources if source.rollup is rollup]

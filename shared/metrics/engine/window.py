@@ -17,26 +17,32 @@ def _of_window(at: datetime) -> Pipeline:
 
     What steps had no room to tell apart has no name.
 
-    Buckets inside the window count as a whole; the one that the window's trailing edge cuts is
-    counted from raw events. All rows go through one `$group`: a second one, of sums of the rest and
-    of the edge, takes as long again where few pages are alike, and five times as long where it
-    outgrows its 100 MB (300,000 pages: 7.3 s of mongod instead of 1.3).
+    Buckets inside the window count as a whole. At both edges raw events are counted: of the bucket
+    that the trailing edge cuts, and of the step that is not over yet. All rows go through one
+    `$group`: a second one, of sums of the rest and of the edges, takes as long again where few
+    pages are alike, and five times as long where it outgrows its 100 MB (300,000 pages: 7.3 s of
+    mongod instead of 1.3).
     """
-    edge = at - VIEWS
+    edge, end = at - VIEWS, step_of(at)
     first = step_of(edge) + STEP
     page = {"$cond": [IS_VIEW, "$page_url", None]}
     # An expression, so that no plan reads the whole index of arrivals for it, which one did.
     arrived = {"$expr": {"$lte": [{"$toLong": "$received_at"}, {"$toLong": at}]}}
-    cut = [
-        {"$match": {"occurred_at": {"$gt": edge, "$lt": first}} | arrived},
+    trailing = {"occurred_at": {"$gt": edge, "$lt": first}} | arrived
+    leading = {"received_at": {"$gt": end, "$lte": at}, "occurred_at": {"$gte": first}}
+    count = [
         {"$group": {"_id": {"t": "$event_type", "p": page}, "n": {"$sum": 1}}},
         {"$project": {"_id": 0, "rows": [{"t": "$_id.t", "p": "$_id.p", "n": "$n"}]}},
     ]
     pages = {"$cond": [{"$eq": ["$_id", PAGE_VIEW]}, "$$ROOT", None]}
     return [
-        {"$match": {"bucket": {"$gte": first, "$lte": at}}},
-        {"$project": {"rows": 1}},
-        {"$unionWith": {"coll": "events", "pipeline": cut}},
+        {"$match": {"_id": {"$gte": first - STEP, "$lt": end}}},
+        {"$project": {"_id": 0, "buckets": 1}},
+        {"$unwind": "$buckets"},
+        {"$match": {"buckets.bucket": {"$gte": first}}},
+        {"$project": {"rows": "$buckets.rows"}},
+        {"$unionWith": {"coll": "events", "pipeline": [{"$match": trailing}, *count]}},
+        {"$unionWith": {"coll": "events", "pipeline": [{"$match": leading}, *count]}},
         {"$unwind": "$rows"},
         {"$group": {"_id": {"t": "$rows.t", "p": "$rows.p"}, "n": {"$sum": "$rows.n"}}},
         {"$group": {"_id": "$_id.t"} | _ranked_by("_id.p")},
@@ -87,14 +93,19 @@ def arrivals_of(length: timedelta) -> Source:
 
     def pipeline(at: datetime) -> Pipeline:
         first = step_of(at - length - MILLISECOND) + STEP  # the first that began in the window
-        cut = [
-            {"$match": {"received_at": {"$gt": at - length, "$lte": first}}},
-            {"$group": {"_id": None, "n": {"$sum": 1}}},
+        end = step_of(at)
+        edges = [
+            {"received_at": {"$gt": at - length, "$lte": first}},
+            {"received_at": {"$gt": end, "$lte": at}},
         ]
+        count = {"$group": {"_id": None, "n": {"$sum": 1}}}
         return [
-            {"$match": {"_id": {"$gte": first, "$lte": at}}},
+            {"$match": {"_id": {"$gte": first, "$lt": end}}},
             {"$group": {"_id": None, "n": {"$sum": "$events"}}},
-            {"$unionWith": {"coll": "events", "pipeline": cut}},
+            *[
+                {"$unionWith": {"coll": "events", "pipeline": [{"$match": edge}, count]}}
+                for edge in edges
+            ],
             {"$group": {"_id": None, "n": {"$sum": "$n"}}},
         ]
 
