@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from shared.metrics.current import CurrentMetrics
-from shared.metrics.engine.verify import FEW
+from shared.metrics.engine.counts import COLLECTION
+from shared.metrics.engine.verify import FEW, TURNS
 from shared.storage.database import Database
 from tests.arrivals import arrive, assert_exact, event
 from tests.conftest import FakeClock
@@ -35,12 +36,22 @@ async def test_old_steps_are_verified_in_turn(database: Database, restarts: bool
     current = CurrentMetrics(database, clock)
     await pass_steps(database, clock, current, events=[event(age=0)] * (FEW // 30), number=60)
     await arrive(database, clock.now - timedelta(seconds=200), [event(age=0, page_url="/late")])
-    for _ in range(31):
+    for _ in range(TURNS):
         clock.advance(seconds=10)
         document = await (CurrentMetrics(database, clock) if restarts else current).get()
         if document["page_views"]["pages"] > 1:
             break
     await assert_exact(database, document)
+
+
+async def test_steps_that_are_missing_are_made_at_once(database: Database) -> None:
+    clock = FakeClock()
+    current = CurrentMetrics(database, clock)
+    await pass_steps(database, clock, current, events=[event(age=0)] * (FEW // 30), number=60)
+    old = [clock.now - timedelta(seconds=ago) for ago in (100, 105, 200)]
+    await database.collection(COLLECTION).delete_many({"_id": {"$in": old}})
+    clock.advance(seconds=1)
+    await assert_exact(database, await current.get())
 
 
 async def test_what_a_pause_held_back_is_counted_at_once(database: Database) -> None:
