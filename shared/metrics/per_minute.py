@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from shared.metrics.current import CurrentMetrics
 from shared.metrics.engine import counts
 from shared.metrics.engine.metric import Pipeline
+from shared.metrics.engine.window import running
 from shared.schema import AsOf, Instant
 from shared.storage.database import Database, all_of
 
@@ -35,19 +36,18 @@ def _minutes(first: datetime, at: datetime) -> Pipeline:
 
     What occurs in the millisecond that a minute begins may arrive in it, in the step before.
     """
-    end = counts.step_of(at)
     minute = {"$dateTrunc": {"date": "$occurred_at", "unit": "minute"}}
     page_views = {"$cond": [counts.IS_VIEW, 1, 0]}
-    running = [
-        {"$match": {"received_at": {"$gt": end, "$lte": at}}},
+    raw = [
+        {"$match": running(at)},
         {"$project": {"minute": minute, "events": {"$literal": 1}, "page_views": page_views}},
     ]
     return [
-        {"$match": {"_id": {"$gte": first - counts.STEP, "$lt": end}}},
+        {"$match": {"_id": {"$gte": first - counts.STEP, "$lt": counts.step_of(at)}}},
         {"$project": {"minutes": 1}},  # which is in the index
         {"$unwind": "$minutes.of"},
         {"$replaceWith": "$minutes.of"},
-        {"$unionWith": {"coll": "events", "pipeline": running}},
+        {"$unionWith": {"coll": "events", "pipeline": raw}},
         {"$match": {"minute": {"$gte": first}}},
         {
             "$group": {
@@ -62,8 +62,8 @@ def _minutes(first: datetime, at: datetime) -> Pipeline:
 async def read_per_minute(database: Database, current: CurrentMetrics, minutes: int) -> PerMinute:
     """Return the last `minutes`, the running one among them, exact at `as_of`."""
     at: datetime = (await current.get())["as_of"]
-    running = _minute_of(at)
-    first = running - (minutes - 1) * _MINUTE
+    newest = _minute_of(at)
+    first = newest - (minutes - 1) * _MINUTE
     await current.rebuild(at, at - first + counts.STEP)
     found = await all_of(database.collection(counts.COLLECTION), _minutes(first, at))
     counted = {row.pop("_id"): row for row in found}
@@ -71,7 +71,7 @@ async def read_per_minute(database: Database, current: CurrentMetrics, minutes: 
     return PerMinute(
         as_of=at,
         minutes=[
-            MinuteCount(minute=minute, complete=minute < running, **counted.get(minute, nothing))
+            MinuteCount(minute=minute, complete=minute < newest, **counted.get(minute, nothing))
             for minute in (first + n * _MINUTE for n in range(minutes))
         ],
     )

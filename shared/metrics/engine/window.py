@@ -12,6 +12,11 @@ from shared.storage.database import Document
 from shared.windows import VIEWS
 
 
+def running(at: datetime) -> Document:
+    """Return the condition of what arrived in the step that is not over at `at`."""
+    return {"received_at": {"$gt": step_of(at), "$lte": at}}
+
+
 def _of_window(at: datetime) -> Pipeline:
     """Add up the events of the window: one row, a ranking of types, and `page_views`, one of pages.
 
@@ -29,7 +34,7 @@ def _of_window(at: datetime) -> Pipeline:
     # An expression, so that no plan reads the whole index of arrivals for it, which one did.
     arrived = {"$expr": {"$lte": [{"$toLong": "$received_at"}, {"$toLong": at}]}}
     trailing = {"occurred_at": {"$gt": edge, "$lt": first}} | arrived
-    leading = {"received_at": {"$gt": end, "$lte": at}, "occurred_at": {"$gte": first}}
+    leading = running(at) | {"occurred_at": {"$gte": first}}
     count = [
         {"$group": {"_id": {"t": "$event_type", "p": page}, "n": {"$sum": 1}}},
         {"$project": {"_id": 0, "rows": [{"t": "$_id.t", "p": "$_id.p", "n": "$n"}]}},
