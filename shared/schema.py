@@ -102,7 +102,8 @@ Timestamp = Annotated[
     PlainValidator(_parse_instant),
     WithJsonSchema({"type": "string", "format": "date-time"}),
     Field(
-        description="an ISO 8601 / RFC 3339 string with an offset or Z",
+        description="an ISO 8601 / RFC 3339 date and time with Z or an offset from UTC, such as "
+        "2026-11-22T14:29:58Z, 2026-11-22T14:29:58.250Z or 2026-11-22T15:29:58+01:00",
         examples=["2026-11-22T14:29:58.250Z"],
     ),
 ]

@@ -21,7 +21,7 @@ from typing import Any, Final, TypeVar
 from bson.codec_options import CodecOptions
 from bson.errors import InvalidBSON
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
-from pymongo import ASCENDING, AsyncMongoClient, IndexModel, WriteConcern
+from pymongo import ASCENDING, AsyncMongoClient, IndexModel, ReadPreference, WriteConcern
 from pymongo.errors import (
     AutoReconnect,
     NetworkTimeout,
@@ -50,6 +50,7 @@ _TZ_AWARE: Final[CodecOptions[Document]] = CodecOptions(tz_aware=True)
 DURABLE: Final = WriteConcern(w="majority", j=True)
 # A majority has what is read, so that nothing is counted which a failover takes back.
 _READ_CONCERN: Final = ReadConcern("majority")
+_MAJORITY: Final = WriteConcern(w="majority")
 
 
 def connect(uri: str) -> Client:
@@ -190,7 +191,13 @@ class Database:
     ) -> None:
         self.name = name
         self._client = client
-        self._database = client.get_database(name, codec_options=_TZ_AWARE)
+        # Whatever the URI says: what is counted by one operation is read by the next.
+        self._database = client.get_database(
+            name,
+            codec_options=_TZ_AWARE,
+            read_preference=ReadPreference.PRIMARY,
+            write_concern=_MAJORITY,
+        )
         self._indexes = indexes
         self.events: Collection = self._database.get_collection(
             "events", write_concern=DURABLE, read_concern=_READ_CONCERN

@@ -18,7 +18,10 @@ SAMPLE = {
 }
 ID = "a string of 1 to 128 characters, no control characters"
 TYPE = "a string of 1 to 64 characters of A-Z a-z 0-9 _ . : -"
-TIME = "an ISO 8601 / RFC 3339 string with an offset or Z"
+TIME = (
+    "an ISO 8601 / RFC 3339 date and time with Z or an offset from UTC, such as "
+    "2026-11-22T14:29:58Z, 2026-11-22T14:29:58.250Z or 2026-11-22T15:29:58+01:00"
+)
 URL = (
     "a string of 1 to 2048 characters, no control characters: a path that starts with / or an "
     "absolute http(s) URL"
@@ -89,6 +92,12 @@ def test_what_is_no_event_gets_one_error(
         ({"event_type": "a b"}, "/event_type", "bad_characters", f"event_type must be {TYPE}"),
         ({"page_url": "x"}, "/page_url", "bad_url", f"page_url must be {URL}"),
         ({"timestamp": "today"}, "/timestamp", "bad_timestamp", f"timestamp must be {TIME}"),
+        (
+            {"timestamp": "2026-11-22T14:30:00"},
+            "/timestamp",
+            "bad_timestamp",
+            f"timestamp must be {TIME}",
+        ),
         (
             {"properties": numbered(21)},
             "/properties",

@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared import deadlines
 from shared.clock import MAX_SKEW, system_clock
 from shared.metrics.current import CurrentMetrics
 from shared.metrics.engine import last_seen
+from shared.metrics.engine.last_seen import SPARED
 from shared.metrics.engine.tick import Ticker, rollups_of
 from shared.metrics.engine.watermark import OvertakenError
 from shared.metrics.registry import METRICS, indexes
@@ -234,6 +236,24 @@ async def test_a_process_that_was_stopped_in_a_tick_answers_nothing_that_another
             await assert_exact(database, await CurrentMetrics(watched, clock).get())
         clock.advance(seconds=1.1)
         await assert_exact(database, await CurrentMetrics(database, clock).get())
+
+
+async def test_a_tick_that_took_so_long_that_ttl_may_have_deleted_what_it_reads_is_no_answer(
+    database: Database,
+) -> None:
+    clock = FakeClock()
+    await arrive(database, clock.now, [event(age=0)])
+    passes = at_operation(database, 12, lambda: clock.advance(seconds=59))
+    with passes as slow, pytest.raises(OvertakenError):
+        await Ticker(slow, METRICS, clock).tick()
+    await assert_exact(database, await tick(database, clock.now))
+
+
+def test_ttl_spares_what_a_window_holds_by_a_clock_that_is_behind() -> None:
+    assert MAX_SKEW + timedelta(seconds=deadlines.READ) < SPARED
+    for rollup in rollups_of(METRICS):
+        [ttl] = [index.document["expireAfterSeconds"] for index in rollup.indexes]
+        assert ttl >= (rollup.window + SPARED).total_seconds()
 
 
 async def test_answers_come_from_rollups_and_not_from_raw_events(database: Database) -> None:

@@ -8,6 +8,7 @@ import pytest
 from shared.metrics.current import CurrentMetrics
 from shared.metrics.engine.counts import COLLECTION
 from shared.metrics.engine.verify import FEW, TURNS
+from shared.metrics.sessions import SESSIONS
 from shared.storage.database import Database
 from tests.arrivals import arrive, assert_exact, event
 from tests.conftest import FakeClock
@@ -42,6 +43,26 @@ async def test_old_steps_are_verified_in_turn(database: Database, restarts: bool
         if document["page_views"]["pages"] > 1:
             break
     await assert_exact(database, document)
+
+
+@pytest.mark.parametrize(
+    ("latency", "gap"), [(1.3, 15), (1.3, 19), (7.5, 15), (1.3, 20.5), (14.9, 1), (14.9, 10)]
+)
+@pytest.mark.parametrize("forgotten", [False, True], ids=["", "and last seen is dropped"])
+async def test_what_lands_between_two_ticks_is_counted_by_the_second(
+    database: Database, latency: float, gap: float, forgotten: bool
+) -> None:
+    clock = FakeClock()
+    current = CurrentMetrics(database, clock)
+    await pass_steps(database, clock, current, events=[event(age=0)] * (FEW // 10), number=20)
+    clock.advance(seconds=1.1)
+    await current.get()
+    late = event(age=0, user_id="late", session_id="late", page_url="/late")
+    await arrive(database, clock.now - timedelta(seconds=latency), [late])
+    if forgotten:
+        await database.collection(SESSIONS.collection).delete_many({})
+    clock.advance(seconds=gap)
+    await assert_exact(database, await current.get())
 
 
 async def test_steps_that_are_missing_are_made_at_once(database: Database) -> None:

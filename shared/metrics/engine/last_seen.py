@@ -19,6 +19,9 @@ from shared.metrics.engine.steps import Events
 from shared.metrics.engine.watermark import Watermark
 from shared.storage.database import Database, Document, run_to_end, ttl
 
+# TTL goes by MongoDB's clock, which may be ahead of ours, and a tick reads the window of the
+# instant at which it began. So a document is kept for so long after its window has passed.
+SPARED: Final = timedelta(minutes=1)
 MAX_UPSERTED: Final = 50_000  # events at once: 2 s of mongod, and that much is kept
 
 # A user's session, as one string: an `_id` that is a document takes a third more to upsert. No id
@@ -54,8 +57,8 @@ class LastSeen:
 
     @property
     def indexes(self) -> list[IndexModel]:
-        """Return what deletes documents when their window has passed."""
-        return [ttl("last_event_at", int(self.window.total_seconds()))]
+        """Return what deletes documents a minute after their window has passed."""
+        return [ttl("last_event_at", int((self.window + SPARED).total_seconds()))]
 
     def upsert(self, since: datetime, until: datetime, at: datetime) -> Pipeline:
         """Return the stages, on `events`, for what arrived in `(since, until]`."""

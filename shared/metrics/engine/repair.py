@@ -49,7 +49,7 @@ class Repairer:
     ) -> tuple[dict[datetime, int], dict[datetime, int]]:
         """Return of how many events each step of the last `reach` was made, and lacks.
 
-        `last` is when the last tick was.
+        `last` is up to when the last tick saw what had arrived.
         """
         first, end = step_of(at - reach), step_of(at)
         made = await self._steps.events(first, end)

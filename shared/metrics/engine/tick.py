@@ -10,11 +10,11 @@ from typing import Final
 
 from shared.clock import MAX_SKEW, Clock
 from shared.metrics.engine.counts import COLLECTION, REACH, step_of
-from shared.metrics.engine.last_seen import LastSeen
+from shared.metrics.engine.last_seen import SPARED, LastSeen
 from shared.metrics.engine.metric import EPOCH, Metric, Rows, Source
 from shared.metrics.engine.repair import Progress, Repairer
 from shared.metrics.engine.steps import Events, Steps
-from shared.metrics.engine.watermark import Watermark
+from shared.metrics.engine.watermark import OvertakenError, Watermark
 from shared.storage.database import Database, Document, all_of, written
 
 _LOG: Final = logging.getLogger("footfall.metrics")
@@ -45,7 +45,8 @@ class Ticker:
 
         `as_of` is now, or a little later where a process whose clock runs ahead ticked before.
         Rollups that no metric can make sense of were not written by this release: they go.
-        Raise `OvertakenError` if another tick began meanwhile.
+        Raise `OvertakenError` if another tick began meanwhile, or this one took too long: what it
+        did is kept.
         """
         try:
             return await self._tick(progress)
@@ -72,6 +73,8 @@ class Ticker:
         landed = await self._steps.arrivals(step_of(at), at)
         reading = [self._catch_up(*kept, made, at, landed) for kept in marks.items()]
         found = ChainMap(*await asyncio.gather(*reading, self._read(None, at)))
+        if self._clock() > at + SPARED - MAX_SKEW:  # TTL may have deleted what was in the window
+            raise OvertakenError
         return {"as_of": at} | {metric.name: _answer(metric, found) for metric in self._metrics}
 
     async def _begin(self) -> tuple[Watermarks, datetime]:

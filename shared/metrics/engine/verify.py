@@ -37,7 +37,7 @@ class Verifier:
     ) -> dict[datetime, int]:
         """Return by how many events which of these steps, oldest first, are short.
 
-        `last` is when the last tick was.
+        `last` is up to when the last tick saw what had arrived.
         """
         since = self._always_from(last, now)
         turn = _number(now, _TURN)
@@ -55,16 +55,17 @@ class Verifier:
         return {step: n for step, n in short.items() if n > 0 or step > now - VIEWS}
 
     def _always_from(self, last: datetime, now: datetime) -> datetime:
-        """Return from when on steps are verified now.
+        """Return from when on steps are verified now: what the last tick saw may not have landed.
 
         Where there was no tick for a while, MongoDB may have been away. What it held back may land
         any time now: for a minute, all that came since before the pause is verified.
         """
+        since = last - NEWEST
         if EPOCH < last < now - NEWEST:
-            self._pause = last - NEWEST, now + timedelta(minutes=1)
+            self._pause = since, now + timedelta(minutes=1)
         if self._pause and now < self._pause[1]:
-            return self._pause[0]
-        return now - NEWEST
+            return min(since, self._pause[0])
+        return since
 
 
 def _number(instant: datetime, length: timedelta) -> int:

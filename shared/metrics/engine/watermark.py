@@ -17,7 +17,7 @@ _ID: Final = {"_id": 0}  # those of what was seen are strings
 
 
 class OvertakenError(Exception):
-    """A later tick has begun: what this one has found may be neither's."""
+    """Time has passed over this tick: what it has found may be of no one instant."""
 
 
 class Watermark:
@@ -36,8 +36,7 @@ class Watermark:
     async def take(self) -> None:
         """Take it from whoever had it.
 
-        One that cannot be read was written by somebody else, and so were the documents: they go.
-        Where there is none, any that are left were seen all the same.
+        Where none can be read, nothing is said to be in; what is there was seen all the same.
         """
         held = {"$set": {"tick": self._tick}}
         before = await written(lambda: self._collection.find_one_and_update(_ID, held, upsert=True))
@@ -45,8 +44,6 @@ class Watermark:
             case {"since": datetime() as since, "up_to": datetime() as up_to, "events": int() as n}:
                 self.since, self.up_to, self.events = since, up_to, n
                 return
-        if before:
-            await written(lambda: self._collection.delete_many({"_id": {"$ne": 0}}))
         await self.move(EPOCH)
 
     async def move(self, since: datetime, up_to: datetime | None = None, events: int = 0) -> None:
