@@ -46,9 +46,9 @@ async def test_old_steps_are_verified_in_turn(database: Database, restarts: bool
 
 
 @pytest.mark.parametrize(
-    ("latency", "gap"), [(1.3, 15), (1.3, 19), (7.5, 15), (1.3, 20.5), (14.9, 1), (14.9, 10)]
+    ("latency", "gap", "forgotten"),
+    [(1.3, 19, False), (7.5, 15, False), (14.9, 10, False), (1.3, 20.5, True)],
 )
-@pytest.mark.parametrize("forgotten", [False, True], ids=["", "and last seen is dropped"])
 async def test_what_lands_between_two_ticks_is_counted_by_the_second(
     database: Database, latency: float, gap: float, forgotten: bool
 ) -> None:
