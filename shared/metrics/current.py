@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
@@ -63,14 +63,11 @@ class CurrentMetrics:
         Raise `RebuildingError` where that takes longer than a read may.
         """
         asked_at = self._clock()
-        try:
-            async with asyncio.timeout(deadlines.READ):
-                while not (self._latest and self._is_fresh(self._latest, asked_at)):
-                    if self._refreshing is None:
-                        self._refreshing = asyncio.create_task(self._refresh(asked_at))
-                    await asyncio.shield(self._refreshing)
-        except TimeoutError:
-            raise RebuildingError(*self._progress) from None
+        async with self._read_deadline():
+            while not (self._latest and self._is_fresh(self._latest, asked_at)):
+                if self._refreshing is None:
+                    self._refreshing = asyncio.create_task(self._refresh(asked_at))
+                await asyncio.shield(self._refreshing)
         return self._latest
 
     async def rebuild(self, at: datetime, reach: timedelta) -> None:
@@ -78,19 +75,24 @@ class CurrentMetrics:
 
         Raise `RebuildingError` where that takes longer than a read may; what was made is kept.
         """
-        try:
-            async with asyncio.timeout(deadlines.READ):
-                while not await self._ticker.is_right(at, reach):
-                    with suppress(OvertakenError):
-                        await self._alone(lambda: self._ticker.rebuild(reach, self._tell))
-        except TimeoutError:
-            raise RebuildingError(*self._progress) from None
+        async with self._read_deadline():
+            while not await self._ticker.is_right(at, reach):
+                with suppress(OvertakenError):
+                    await self._alone(lambda: self._ticker.rebuild(reach, self._tell))
 
     async def close(self) -> None:
         """Leave off what is being computed."""
         if self._refreshing:
             self._refreshing.cancel()
             await asyncio.wait([self._refreshing])
+
+    @asynccontextmanager
+    async def _read_deadline(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(deadlines.READ):
+                yield
+        except TimeoutError:
+            raise RebuildingError(*self._progress) from None
 
     def _is_fresh(self, document: Document, asked_at: datetime) -> bool:
         as_of: datetime = document["as_of"]

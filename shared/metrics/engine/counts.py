@@ -62,7 +62,8 @@ def counted(step: datetime) -> Pipeline:
     }
     sums = {name: {"$sum": f"${name}"} for name in ("events", "page_views")}
     minute = {name: f"${name}" for name in sums} | {"minute": "$_id"}
-    every_bucket = {"$reduce": {"input": "$buckets", "initialValue": [], "in": _JOINED}}
+    joined = {"$concatArrays": ["$$value", "$$this"]}
+    every_bucket = {"$reduce": {"input": "$buckets", "initialValue": [], "in": joined}}
     return [
         {"$match": {"received_at": {"$gt": step, "$lte": step + STEP}}},
         {"$group": {"_id": {"b": bucket, "t": "$event_type", "p": page}, "n": {"$sum": 1}}},
@@ -118,7 +119,6 @@ def counted(step: datetime) -> Pipeline:
     ]
 
 
-_JOINED: Final = {"$concatArrays": ["$$value", "$$this"]}
 # What is asked of every step is in an index, so that only those of a window are read as a whole.
 INDEXES: Final = [ttl("expires_at", 0), index("_id", "events", "minutes")]
 COLLECTION: Final = "steps_" + fingerprint(counted(EPOCH))

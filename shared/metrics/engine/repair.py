@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.metrics.engine.counts import STEP, step_of
+from shared.metrics.engine.counts import STEP
 from shared.metrics.engine.steps import Events, Steps
 from shared.metrics.engine.verify import Verifier
 from shared.metrics.engine.watermark import Watermark
@@ -18,9 +18,9 @@ Progress = Callable[[int, int], None]  # steps that are right, of how many
 class Repairer:
     """Makes steps that are over, where they are missing or miss an event."""
 
-    def __init__(self, steps: Steps) -> None:
+    def __init__(self, steps: Steps, verifier: Verifier) -> None:
         self._steps = steps
-        self._verifier = Verifier(steps)
+        self._verifier = verifier
 
     async def repair(
         self, marks: Sequence[Watermark], at: datetime, reach: timedelta, progress: Progress
@@ -31,7 +31,7 @@ class Repairer:
         go back first, as far as that.
         """
         last = min(mark.up_to for mark in marks)
-        made, short = await self.shortfalls(at, reach, last)
+        made, short = await self._verifier.shortfalls(at, reach, last)
         await self._steps.forget([step for step, events in short.items() if events < 0], made)
         todo = sorted(short)
         if todo:
@@ -42,16 +42,4 @@ class Repairer:
             progress(steps - len(todo) + done, steps)
             await asyncio.gather(*map(self._steps.make, todo[done : done + _AT_ONCE]))
         progress(steps, steps)
-        return made | {step: made.get(step, 0) + events for step, events in short.items()}
-
-    async def shortfalls(
-        self, at: datetime, reach: timedelta, last: datetime
-    ) -> tuple[dict[datetime, int], dict[datetime, int]]:
-        """Return of how many events each step of the last `reach` was made, and lacks.
-
-        `last` is up to when the last tick saw what had arrived.
-        """
-        first, end = step_of(at - reach), step_of(at)
-        made = await self._steps.events(first, end)
-        steps = [first + n * STEP for n in range((end - first) // STEP)]
-        return made, await self._verifier.shortfalls(steps, made, last, at)
+        return {**made, **{step: made.get(step, 0) + n for step, n in short.items()}}

@@ -14,6 +14,7 @@ from shared.metrics.engine.last_seen import SPARED, LastSeen
 from shared.metrics.engine.metric import EPOCH, Metric, Rows, Source
 from shared.metrics.engine.repair import Progress, Repairer
 from shared.metrics.engine.steps import Events, Steps
+from shared.metrics.engine.verify import Verifier
 from shared.metrics.engine.watermark import OvertakenError, Watermark
 from shared.storage.database import Database, Document, all_of, written
 
@@ -35,7 +36,8 @@ class Ticker:
         self._database = database
         self._clock = clock
         self._steps = Steps(database)
-        self._repairer = Repairer(self._steps)
+        self._verifier = Verifier(self._steps)
+        self._repairer = Repairer(self._steps, self._verifier)
         self._metrics = metrics
         self._rollups = rollups_of(metrics)
         self._sources = dict.fromkeys(s for metric in metrics for s in metric.reads.values())
@@ -58,7 +60,7 @@ class Ticker:
 
     async def is_right(self, at: datetime, reach: timedelta) -> bool:
         """Return whether nothing seems to be missing in the steps of the last `reach`."""
-        _made, short = await self._repairer.shortfalls(at, reach, last=at)
+        _made, short = await self._verifier.shortfalls(at, reach, last=at)
         return not short
 
     async def rebuild(self, reach: timedelta, progress: Progress) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from shared import deadlines
-from shared.metrics.engine.counts import STEP
+from shared.metrics.engine.counts import STEP, step_of
 from shared.metrics.engine.metric import EPOCH
 from shared.metrics.engine.steps import Events, Steps
 from shared.windows import VIEWS
@@ -33,12 +33,15 @@ class Verifier:
         self._pause: tuple[datetime, datetime] | None = None
 
     async def shortfalls(
-        self, steps: Sequence[datetime], made: Events, last: datetime, now: datetime
-    ) -> dict[datetime, int]:
-        """Return by how many events which of these steps, oldest first, are short.
+        self, now: datetime, reach: timedelta, last: datetime
+    ) -> tuple[Events, Events]:
+        """Return of how many events each step of the last `reach` was made, and which lack some.
 
         `last` is up to when the last tick saw what had arrived.
         """
+        first, end = step_of(now - reach), step_of(now)
+        steps = [first + n * STEP for n in range((end - first) // STEP)]
+        made = await self._steps.events(first, end)
         since = self._always_from(last, now)
         turn = _number(now, _TURN)
         few = sum(made.values()) < FEW
@@ -52,7 +55,7 @@ class Verifier:
         )
         short = {step: events for run in found for step, events in run.items()}
         # What is older than a window may have gone by the events' own TTL.
-        return {step: n for step, n in short.items() if n > 0 or step > now - VIEWS}
+        return made, {step: n for step, n in short.items() if n > 0 or step > now - VIEWS}
 
     def _always_from(self, last: datetime, now: datetime) -> datetime:
         """Return from when on steps are verified now: what the last tick saw may not have landed.
