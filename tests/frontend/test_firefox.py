@@ -30,7 +30,7 @@ async def test_the_dashboard_works_in_firefox(firefox: Firefox, fresh_service_ur
     users = len({f"usr_{i}" for i in range(40)} | {*HOSTILE_IDS, "usr_1"})
     assert firefox.run("return document.querySelector('#users-figure').textContent") == str(users)
     bar = "#views-chart path:is(.running, .bar)[d*=Z]"  # a minute may have passed since
-    firefox.until(f"document.querySelector('{bar}').getBBox().width > 0")
+    firefox.until(f"document.querySelector('{bar}')?.getBBox().width > 0")
 
     firefox.run("location.hash = 'live&user=' + encodeURIComponent('..')")
     firefox.until("document.querySelector('#found .summary')?.textContent.startsWith('1 active')")

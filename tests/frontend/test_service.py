@@ -1,6 +1,7 @@
 """The dashboard on the real service and a real mongod: what is posted is seen, and only seen."""
 
-import re
+import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -14,9 +15,16 @@ pytestmark = pytest.mark.anyio
 
 
 async def post(url: str, *events: dict[str, Any], status: int = 202) -> dict[str, int]:
+    """Post events, and wait for metrics later than that: a page may be given some a second old."""
     async with httpx.AsyncClient(base_url=url) as client:
         answer = await client.post("/v1/events", json=list(events))
-    assert answer.status_code == status, answer.text
+        assert answer.status_code == status, answer.text
+        posted = datetime.now(UTC)
+        while True:
+            shown = (await client.get("/v1/metrics")).json()
+            if datetime.fromisoformat(shown["as_of"]) >= posted:
+                break
+            await asyncio.sleep(0.05)
     receipt: dict[str, int] = answer.json()
     return receipt
 
