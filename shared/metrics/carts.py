@@ -1,12 +1,12 @@
 """Open carts: sessions that put something into a cart and have not bought since, in 10 minutes."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from pydantic import BaseModel, Field
 
 from shared.metrics.engine.last_seen import LastSeen
-from shared.metrics.engine.metric import Metric, Rows, number
+from shared.metrics.engine.metric import Metric, Pipeline, Rows, number
 from shared.schema import WindowSeconds
 from shared.windows import seconds
 
@@ -28,8 +28,23 @@ def _time_of(event_type: str) -> dict[str, Any]:
     return {"$cond": [{"$eq": ["$event_type", event_type]}, "$occurred_at", None]}
 
 
-def _sessions(condition: dict[str, Any]) -> dict[str, Any]:
-    return {"$sum": {"$cond": [condition, 1, 0]}}
+def _of_window(edge: datetime) -> Pipeline:
+    """Count the sessions; a time that is null or missing is less than any."""
+
+    def sessions(*conditions: dict[str, Any]) -> dict[str, Any]:
+        return {"$sum": {"$cond": [{"$and": conditions}, 1, 0]}}
+
+    added = {"$gt": ["$added_at", edge]}
+    return [
+        {
+            "$group": {
+                "_id": None,
+                "open": sessions(added, {"$gt": ["$added_at", "$bought_at"]}),
+                "carts": sessions(added),
+                "purchases": sessions({"$gt": ["$bought_at", edge]}),
+            }
+        }
+    ]
 
 
 def _answer(sessions: Rows) -> Carts:
@@ -49,18 +64,6 @@ CARTS: Final = Metric(
     summary="Sessions with an open cart in the last 10 minutes",
     model=Carts,
     totals=Carts,
-    reads={
-        "sessions": _SESSIONS.source(
-            {
-                "$group": {
-                    "_id": None,
-                    # A time that is missing is less than any other, and than null.
-                    "open": _sessions({"$gt": ["$added_at", "$bought_at"]}),
-                    "carts": _sessions({"$gt": ["$added_at", None]}),
-                    "purchases": _sessions({"$gt": ["$bought_at", None]}),
-                }
-            }
-        )
-    },
+    reads={"sessions": _SESSIONS.source(_of_window)},
     answer=_answer,
 )

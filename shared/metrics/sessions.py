@@ -18,12 +18,14 @@ SESSIONS: Final = LastSeen(
 
 # Users by how many sessions they have: `{"_id": 3, "users": 17, "first": [the first 100 ids]}`.
 USERS: Final = SESSIONS.source(
-    {"$group": {"_id": "$user_id", "sessions": {"$sum": "$sessions"}}},
-    {
-        "$group": {
-            "_id": "$sessions",
-            "users": {"$sum": 1},
-            "first": {"$minN": {"input": "$_id", "n": MAX_LISTED}},
-        }
-    },
+    lambda _edge: [
+        {"$group": {"_id": "$user_id", "sessions": {"$sum": "$sessions"}}},
+        {
+            "$group": {
+                "_id": "$sessions",
+                "users": {"$sum": 1},
+                "first": {"$minN": {"input": "$_id", "n": MAX_LISTED}},
+            }
+        },
+    ]
 )

@@ -5,7 +5,7 @@ so that writing a stretch of arrivals twice changes nothing. TTL deletes what it
 passed; every reader filters by time all the same.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -69,20 +69,15 @@ class LastSeen:
             {"$group": {"_id": self.key, **times, **self.constants}},
         ]
 
-    def source(self, *stages: Document) -> Source:
+    def source(self, stages: Callable[[datetime], Pipeline]) -> Source:
         """Return what metrics read: what was seen in the window, with `stages` after it.
 
-        Of the `times` only those in the window are there.
+        They are given the edge of the window: those of the `times` that are not later are over.
         """
 
         def seen(at: datetime) -> Pipeline:
             edge = at - self.window
-            times = {
-                name: {"$cond": [{"$gt": [f"${name}", edge]}, f"${name}", "$$REMOVE"]}
-                for name in self.times
-            }
-            match = {"$match": {"last_event_at": within(at, self.window)}}
-            return [match, *([{"$set": times}] if times else []), *stages]
+            return [{"$match": {"last_event_at": within(at, self.window)}}, *stages(edge)]
 
         # By a scan of the collection, which holds little else: the index costs a fetch for each.
         return Source(self.collection, seen, hint={"$natural": 1}, rollup=self)
