@@ -108,11 +108,11 @@ async def test_without_mongodb_reads_and_writes_answer_503() -> None:
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://footfall", timeout=30
     ) as client:
-        for response in (
-            await client.post("/v1/events", json=event),
-            await client.get("/v1/metrics"),
-            await client.get("/v1/metrics/history"),
-            await client.get("/readyz"),
+        for response in await asyncio.gather(
+            client.post("/v1/events", json=event),
+            client.get("/v1/metrics"),
+            client.get("/v1/metrics/history"),
+            client.get("/readyz"),
         ):
             assert_problem(response, 503)
             assert int(response.headers["Retry-After"]) >= 1

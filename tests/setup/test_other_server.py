@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pymongo
-import pytest
 
 from shared.storage.embedded_mongod import find_mongod
 from shared.storage.processes import end_with_parent, stop
@@ -40,15 +39,14 @@ def server(folder: Path) -> Iterator[str]:
         stop(process, 30)
 
 
-@pytest.mark.parametrize("driver", ["motor", "pymongo"])
-def test_the_suite_runs_there_and_leaves_nothing_behind(tmp_path: Path, driver: str) -> None:
+def test_the_suite_runs_there_and_leaves_nothing_behind(tmp_path: Path) -> None:
     with server(tmp_path) as uri, pymongo.MongoClient[dict[str, Any]](uri) as client:
         client["test_of_yours"].things.insert_one({})
         before = client.admin.command("serverStatus")["opcounters"]["insert"]
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", *SUITE],
             cwd=ROOT,
-            env=os.environ | {"FOOTFALL_TEST_MONGODB_URI": uri, "FOOTFALL_TEST_DRIVER": driver},
+            env=os.environ | {"FOOTFALL_TEST_MONGODB_URI": uri},
             capture_output=True,
             text=True,
             check=False,
