@@ -11,7 +11,7 @@ from shared.api import OPERATIONS
 from tests.conftest import ROOT
 from tests.events import event
 
-EXAMPLES = 20  # for each operation, besides those for each edge of its schema
+EXAMPLES = 10  # for each operation, besides those for each edge of its schema
 # A call of Segment's is described loosely: one that fits is refused if it makes no valid event.
 LOOSE = """
 [[operations]]

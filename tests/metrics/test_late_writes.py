@@ -51,12 +51,10 @@ class Tick:
         return None
 
 
-@pytest.mark.parametrize(
-    ("early_dies", "later_dies"), [(False, False), (True, False), (True, True)]
-)
+@pytest.mark.parametrize("early_dies", [False, True])
 @pytest.mark.parametrize("number", range(3, 22))
 async def test_what_goes_on_in_the_middle_of_a_later_tick_leaves_nothing_wrong(
-    database: Database, number: int, early_dies: bool, later_dies: bool
+    database: Database, number: int, early_dies: bool
 ) -> None:
     clock = FakeClock()
     clock.advance(seconds=2.5)
@@ -73,7 +71,7 @@ async def test_what_goes_on_in_the_middle_of_a_later_tick_leaves_nothing_wrong(
         await later.stopped.wait()
         await arrive(database, clock.now - timedelta(seconds=3), came[2:])
         await early.end(dies=early_dies)
-        await later.end(dies=later_dies)
+        await later.end(dies=early_dies and other % 2 == 0)
         clock.advance(seconds=1)
         await assert_exact(database, await tick(database, clock.now))
 
