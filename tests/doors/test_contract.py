@@ -164,8 +164,10 @@ def test_what_is_known_is_not_sent_again(door: Door, target: str) -> None:
 @pytest.mark.parametrize("target", ["/", "/livez", "/v1/metrics", USER + "nobody"])
 def test_head_answers_as_get_without_a_body(door: Door, target: str) -> None:
     read = get(target)
-    head = door(Request("HEAD", target, read.headers))
-    full = door(read)
+    for _ in range(3):  # the metrics may be another second's
+        head, full = door(Request("HEAD", target, read.headers)), door(read)
+        if head.headers["content-length"] == full.headers["content-length"]:
+            break
     assert (head.status, head.body) == (200, b"")
     assert head.headers["content-type"] == full.headers["content-type"]
     assert head.headers["content-length"] == full.headers["content-length"]
