@@ -25,6 +25,7 @@ class Viewer:
     computed: list[float] = field(default_factory=list)  # ms, the first to ask in a second
     cached: list[float] = field(default_factory=list)  # ms
     ages: list[float] = field(default_factory=list)  # s
+    refused: list[str] = field(default_factory=list)  # what the service said instead
 
     def look(self, client: httpx.Client) -> None:
         """Ask twice: the answer is computed at the first time and shared at the second."""
@@ -32,6 +33,9 @@ class Viewer:
             started = time.perf_counter()
             answer = client.get("/v1/metrics").json()
             took.append((time.perf_counter() - started) * 1000)
+            if "as_of" not in answer:
+                self.refused.append(f"after {took[-1]:,.0f} ms: {answer['detail']}")
+                continue
             as_of = datetime.fromisoformat(answer["as_of"])
             self.ages.append((datetime.now(UTC) - as_of).total_seconds())
 
@@ -64,6 +68,7 @@ def sustained() -> None:
             check=False,
         )
         print("\n".join(words[-4:]), (verdict.stdout + verdict.stderr).strip(), sep="\n")
+        print(*viewer.refused, f"{len(viewer.refused)} reads were refused", sep="\n")
         memory = service.resident_megabytes()
     share = {name: (used[name] - before[name]) / lasted for name in sorted(used)}
     table(

@@ -10,19 +10,19 @@ READ: Final = 15  # a read, and a request for metrics, is given up
 CLOSE: Final = 2.0  # a client whose connections do not close is left
 SOCKET: Final = 20  # frees the thread of an operation that was given up
 
-# An event lands so long after its arrival, or was never acknowledged.
+# An event lands within this time of its arrival, or it was never acknowledged.
 LANDED: Final = QUEUE + 2 * WRITE
-# So old may a step be that each tick verifies: within it an event may land after its step was made.
+# Each tick verifies steps up to this age, because events may land after their step was counted.
 VERIFIED: Final = 20
-# For so long nobody else ticks when a process was killed in a tick; it is renewed each second.
+# How long a process that was killed in a tick keeps others from ticking; renewed each second.
 LEASE: Final = 6
 RENEWED: Final = 1
-# When the service is stopped its generator has so long to end, which takes it 5 s at most.
+# How long the generator has to end when the service is stopped; it takes 5 s at most.
 GENERATOR: Final = 8
-# Then requests in flight have so long, and those that only read so long: they can be sent again.
+# How long requests in flight then have, and those that only read, which can be retried.
 GRACE: Final = 15
 LAST_READ: Final = 5
-# Whoever stops the service by force must wait so long: a last write of each part comes then.
+# How long to wait before killing the service: after the grace period come the last writes.
 STOP: Final = 30
 
 assert LANDED + MAX_SKEW.total_seconds() < VERIFIED

@@ -52,8 +52,8 @@ class NotJson:
 class ReadBudget:
     """Bounds the bytes of the bodies that are being read at once, for there may be many clients.
 
-    Only what a body has beyond `UNCOUNTED` bytes counts, so that small requests pass while slow
-    clients hold as many large ones as may be.
+    Only the bytes of a body beyond `UNCOUNTED` count, so that small requests pass even while slow
+    clients use up the budget with large ones.
     """
 
     def __init__(self, limit: int = MAX_READING) -> None:

@@ -2,11 +2,11 @@
 
 Requests that are in flight together share one unordered `insert_many` that MongoDB acknowledges
 with `w: "majority", j: true`; each waits for the write that carries its events. While one write
-is under way the next group gathers, so a lone request is never delayed to wait for company; one
-that is full does not wait either, so that MongoDB has work while the driver encodes.
+is in progress the next group forms, so a single request is never delayed to fill a batch. A full
+group does not wait for that write either, so that MongoDB is busy while the driver encodes.
 
-Every wait ends. A write is given up in time and tried once more, and what has waited too long
-when its turn comes is refused, so that each request has its answer within `deadlines.LANDED`.
+Every wait is bounded. A write times out and is retried once, and a request that has queued too
+long is rejected, so that each is answered within `deadlines.LANDED`.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """The storage of `limits` that several processes share: blocks of a limit, drawn from MongoDB.
 
-Its own MongoDB storage does not serve: it opens a client of its own, and lets a window that was
-idle for several lengths roll at each of as many hits, which lets through a full limit each time.
+The library's own MongoDB storage does not fit: it opens its own client, and after a window was idle
+for several lengths, each of as many hits rolls it on, which lets a full limit through each time.
 """
 
 import asyncio

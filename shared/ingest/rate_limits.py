@@ -1,8 +1,8 @@
 """How many events a client, and all clients together, may send.
 
-A body that is refused costs an event for each 16 KiB of it, and at least one if it was not too many
-events that were wrong with it: to read it is work too. Once not one event more fits, a client's
-requests are refused before their body is read.
+A rejected body costs one event plus one for each full 16 KiB, because reading it is work too; not
+where a rate limit or a 5xx was the reason. Once a client has no event left, its requests are
+rejected before their body is read.
 
 The total is shared fairly: a client at its own limit leaves the last tenth of the total to those
 that use less of theirs, and one at half its limit leaves a twentieth.
@@ -126,8 +126,8 @@ class RateLimits:
     async def fine(self, client: str, problem: Problem, size: int) -> None:
         """Charge a client for `size` bytes that were read in vain, within its limit or not.
 
-        Not where the fault is ours, nor for what came too early: whoever waits as long as it was
-        told to must find the room that it was promised.
+        Not for errors of ours, nor for a 429: a client that waits as long as `Retry-After` says
+        must find the room that it was promised.
         """
         if problem.failure.status < 500 and problem.failure.status != 429:
             key, seconds = self._client.key_for(client), self._client.get_expiry()

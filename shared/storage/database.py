@@ -114,11 +114,10 @@ async def _deadline(seconds: float) -> AsyncIterator[None]:
 
 
 async def written(write: Callable[[], Awaitable[_Result]]) -> _Result:
-    """Do a write that may be done twice, once more if its connection was lost, within a deadline.
+    """Do an idempotent write within a deadline; retry it once if its connection was lost.
 
-    Only a replica set has retryable writes, which the driver sees to. After a restart of a single
-    mongod each connection of the pool is a broken one until the driver notices. It looks at those
-    that were idle for a second, and not at others.
+    The driver retries writes only on a replica set. After a restart of a single mongod each pooled
+    connection is broken until the driver notices, and it checks only those idle for a second.
     """
     async with write_deadline():
         try:

@@ -31,8 +31,8 @@ class Lease:
     async def take(self) -> bool:
         """Take the lease if it is free; return whether this process has it now.
 
-        What ended, what this object had and could not release, and what no holder can have
-        written (an end further away than a term and a skew, or none) is free.
+        It is free if it has ended, if this object held it and could not release it, or if no
+        holder can have written its end (none, or further ahead than the term plus the skew).
         """
         now, last, self._holder = self._clock(), self._holder, ObjectId()
         others = {"$gt": now, "$lte": now + self._term + MAX_SKEW}

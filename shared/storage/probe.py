@@ -1,7 +1,7 @@
-"""What MongoDB says of itself to those who watch the service: one look for all who ask at once.
+"""MongoDB's state for health checks: concurrent callers share one probe.
 
-`/readyz` needs no key and has no rate limit, and each look is a dozen commands. One look is under
-way at a time, whoever asks meanwhile is told what it finds, and it takes 3 s at the most.
+`/readyz` needs no key and has no rate limit, and each probe is a dozen commands. So one probe runs
+at a time, callers in the meantime get its result, and it takes 3 s at most.
 """
 
 import asyncio

@@ -9,20 +9,21 @@ date and answers. Read in this order:
    events at both edges.
 3. `watermark` and `last_seen`: one document a key (a session, say) with the last times that
    something happened. Writing it twice changes nothing; TTL deletes it when its window has passed.
-4. `verify`, `repair` and `tick`: find the steps that are missing or short, make them anew, then
-   bring last seen up to date, then read every metric.
+4. `verify`, `repair` and `tick`: find the steps that are missing or short, recount them, then bring
+   last seen up to date, then read every metric.
 
-What holds at every moment:
+The invariants:
 
-- Raw events are the truth. Every other collection can be dropped and is rebuilt by the next tick.
-- A step is one document, made from all that had landed. It only ever gains events: of two that were
-  made the one of more events stays. So it does not matter who writes it when, by which clock.
-- A watermark says that what arrived before `since` is in last seen, and so many `events` of what
-  arrived from then to `up_to`. So an event that lands late shows in one of two counts: its step was
-  made of fewer, or the watermark was. A watermark goes back before a step that was short is made,
-  because nothing tells afterwards that it was.
-- A tick takes the watermarks when it begins and moves them when it has read: that fails if another
-  tick has begun since, and there is no answer. Last seen itself keeps the later time, whichever
-  comes first.
+- Raw events are the source of truth. The next tick rebuilds any other collection that is dropped.
+- A step is one document, counted from all events that had landed. It only ever gains events, so of
+  two versions the one with more events is kept: it does not matter who writes it when, or by which
+  clock.
+- A watermark says that last seen includes everything that arrived up to `since`, and `events` of
+  the arrivals from then to `up_to`. So an event that lands late shows in one of two counts: its
+  step's or the watermark's is too low. A watermark moves back before a short step is recounted,
+  because nothing shows afterwards that it was short.
+- A tick takes the watermarks when it begins and moves them after reading. If another tick has begun
+  since, the move fails and there is no answer. Last seen keeps the later of two times, in whatever
+  order they are written.
 - A collection is named after the pipeline that fills it: releases that differ never share one.
 """

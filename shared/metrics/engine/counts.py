@@ -15,11 +15,11 @@ REACH: Final = VIEWS  # the steps of so long are right after a tick: no metric m
 HOUR: Final = timedelta(minutes=60)  # how far back minutes of event time are counted
 KEPT: Final = HOUR + timedelta(minutes=15)
 MILLISECOND: Final = timedelta(milliseconds=1)
-# Room for the pages and types that a step tells apart, so that a window of 180 steps is read in
-# time: 100,000 URLs of 6 bytes, 23,000 of 40, or 520 of 2 kB. Each takes four times its text in a
-# `$group`: 90,000 URLs of 2 kB in a window are read in 2 s, while 160,000 outgrow its memory and
-# take 15. In the step itself each takes its text and some 50 bytes a bucket: a third of that is
-# counted where it is more, so that the document has 13 MB at most.
+# Room for the pages and types that a step counts individually, so that a window of 180 steps is
+# read in time: 100,000 URLs of 6 bytes, 23,000 of 40, or 520 of 2 kB. Each takes four times its
+# text in a `$group`: 90,000 URLs of 2 kB in a window are read in 2 s; 160,000 exceed its memory and
+# take 15. In the step itself each takes its text and some 50 bytes per bucket: a third of that
+# counts instead where it is larger, which limits the document to 13 MB.
 ROOM: Final = 4 << 20
 _OVERHEAD: Final = 16
 _TEXT: Final = 4
@@ -43,9 +43,9 @@ def step_of(instant: datetime) -> datetime:
 def counted(step: datetime) -> Pipeline:
     """Count the arrivals of a step, on `events`: one document, or none where nothing arrived.
 
-    What is too old for every window needs no page, and what is older than an hour no bucket. Of
-    more pages and types than there is `ROOM` for those with the fewest events, and of these those
-    with the longest text, are counted together: as views of page null, and as events of type null.
+    Events too old for every window get no page, and those older than an hour no bucket. If there is
+    no `ROOM` for all pages and types, those with the fewest events (on ties, the longest text) are
+    counted together: as views of page null, and as events of type null.
     """
     bucket = {"$cond": [{"$gt": ["$occurred_at", step - HOUR]}, _BUCKET, None]}
     in_window = {"$gt": ["$occurred_at", step - VIEWS]}

@@ -93,7 +93,7 @@ class LastSeen:
     async def catch_up(
         self, database: Database, mark: Watermark, since: datetime, made: Events, at: datetime
     ) -> None:
-        """Upsert what arrived from `since` to `at`, in pieces that are kept, but the last."""
+        """Upsert arrivals from `since` to `at` in pieces; move `mark` after all but the last."""
         since = max(since, at - self.window)
         for until in _pieces(since, made, at):
             await run_to_end(database.events, [*self.upsert(since, until, at), self._merge()])

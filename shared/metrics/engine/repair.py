@@ -25,10 +25,10 @@ class Repairer:
     async def repair(
         self, marks: Sequence[Watermark], at: datetime, reach: timedelta, progress: Progress
     ) -> Events:
-        """Make right each step of the last `reach`; return of how many events each was made.
+        """Repair each step of the last `reach`; return the number of events in each.
 
-        When a step is made, no tick will see any more what it had missed before. So the watermarks
-        go back first, as far as that.
+        Once a step is recounted, no tick can see that it was short. So watermarks that are past
+        the first short step move back to it beforehand.
         """
         last = min(mark.up_to for mark in marks)
         made, short = await self._verifier.shortfalls(at, reach, last)

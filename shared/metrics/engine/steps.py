@@ -1,7 +1,7 @@
-"""Steps: what arrived in five seconds, counted once they are over, and again if that was too few.
+"""Steps: arrivals counted by five seconds once these are over, and recounted if any were missed.
 
-A step is one document, written as a whole. No document: nothing had arrived. Whoever knows how many
-events each step was made of knows by a count of arrivals which of them miss one that landed later.
+A step is one document, written as a whole; without arrivals there is none. Comparing each step's
+number of events with a count of arrivals shows which steps miss an event that landed later.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,9 +28,9 @@ class Steps:
         self._steps = database.collection(COLLECTION)
 
     async def events(self, first: datetime, end: datetime) -> dict[datetime, int]:
-        """Return of how many events each step in `[first, end)` was made, from the index alone.
+        """Return the number of events in each step in `[first, end)`, from the index alone.
 
-        What cannot be read was written by somebody else: it goes.
+        Steps that cannot be read were not written by this release and are deleted.
         """
         async with read_deadline():
             found = await self._steps.find(
@@ -52,9 +52,9 @@ class Steps:
             )
 
     async def shortfalls(self, steps: Sequence[datetime], made: Events) -> dict[datetime, int]:
-        """Return by how many events which of these steps, one after the other, are short.
+        """Return those of these consecutive steps that are short, and by how many events.
 
-        By less than none where events have gone: a primary's writes may be rolled back.
+        The number is negative where events are gone: a primary's writes may be rolled back.
         """
         since, until = steps[0], steps[-1] + STEP
         if await self.arrivals(since, until) == sum(made.get(step, 0) for step in steps):
@@ -78,9 +78,9 @@ class Steps:
         await run_to_end(self._events, [*counted(step), merge])
 
     async def forget(self, steps: Sequence[datetime], made: Events) -> None:
-        """Delete steps: they are missing now, and made anew if anything arrived in them.
+        """Delete steps, which are then missing and recounted if anything arrived in them.
 
-        Only if they are what they were: this may land late.
+        Only those with an unchanged count, because this write may land late.
         """
         if steps:
             await self._delete({"$or": [{"_id": step, "events": made[step]} for step in steps]})

@@ -45,8 +45,8 @@ class Ticker:
     async def tick(self, progress: Progress = lambda _done, _of: None) -> Document:
         """Return `as_of` and what every metric is then, by name.
 
-        `as_of` is now, or a little later where a process whose clock runs ahead ticked before.
-        Rollups that no metric can make sense of were not written by this release: they go.
+        `as_of` is now, or slightly later if the last tick's process has a clock that is ahead.
+        Rollups that no metric can read were not written by this release and are deleted.
         Raise `OvertakenError` if another tick began meanwhile, or this one took too long: what it
         did is kept.
         """
@@ -92,10 +92,10 @@ class Ticker:
     async def _catch_up(
         self, rollup: LastSeen, mark: Watermark, made: Events, at: datetime, landed: int
     ) -> dict[Source, Rows]:
-        """Bring a rollup up to date, read what is read from it, and say that no tick was between.
+        """Bring a rollup up to date, read it, and move its watermark, which fails if overtaken.
 
-        What has landed since the last tick, and arrived before, shows in a step that is short, or
-        here: there is more than was upserted of what no step had told of.
+        An event that arrived before the last tick but landed after it shows up as a short step, or
+        here: more has arrived between `since` and `up_to` than the watermark's `events`.
         """
         is_whole = await self._steps.arrivals(mark.since, mark.up_to) == mark.events
         since = mark.up_to if is_whole else mark.since

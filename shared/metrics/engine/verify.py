@@ -35,9 +35,9 @@ class Verifier:
     async def shortfalls(
         self, now: datetime, reach: timedelta, last: datetime
     ) -> tuple[Events, Events]:
-        """Return of how many events each step of the last `reach` was made, and which lack some.
+        """Return the number of events in each step of the last `reach`, and how many some lack.
 
-        `last` is up to when the last tick saw what had arrived.
+        `last` is the time up to which the last tick saw arrivals.
         """
         first, end = step_of(now - reach), step_of(now)
         steps = [first + n * STEP for n in range((end - first) // STEP)]
@@ -58,10 +58,10 @@ class Verifier:
         return made, {step: n for step, n in short.items() if n > 0 or step > now - VIEWS}
 
     def _always_from(self, last: datetime, now: datetime) -> datetime:
-        """Return from when on steps are verified now: what the last tick saw may not have landed.
+        """Return the time since which every step is verified, as events may have landed late.
 
-        Where there was no tick for a while, MongoDB may have been away. What it held back may land
-        any time now: for a minute, all that came since before the pause is verified.
+        After a pause in ticking, MongoDB may have been away, and writes that it held back may still
+        land: for a minute, everything since before the pause is verified.
         """
         since = last - NEWEST
         if EPOCH < last < now - NEWEST:

@@ -17,14 +17,14 @@ _ID: Final = {"_id": 0}  # those of what was seen are strings
 
 
 class OvertakenError(Exception):
-    """Time has passed over this tick: what it has found may be of no one instant."""
+    """Another tick has begun, or this one took too long: its results may not be of one instant."""
 
 
 class Watermark:
     """The watermark of one rollup, in its collection, in the hand of one tick.
 
-    What arrived up to `since` is in the rollup. Of what arrived from then to `up_to`, which no
-    step tells of yet, `events` had landed and are in.
+    Everything that arrived up to `since` is in the rollup. Of the arrivals from then to `up_to`,
+    which no step covers yet, `events` had landed and are in it.
     """
 
     def __init__(self, collection: Collection) -> None:
@@ -34,9 +34,9 @@ class Watermark:
         self.events = 0
 
     async def take(self) -> None:
-        """Take it from whoever had it.
+        """Take the watermark from the tick that had it.
 
-        Where none can be read, nothing is said to be in; what is there was seen all the same.
+        If it cannot be read, it restarts at the epoch; the collection's documents remain valid.
         """
         held = {"$set": {"tick": self._tick}}
         before = await written(lambda: self._collection.find_one_and_update(_ID, held, upsert=True))
