@@ -1,7 +1,7 @@
-"""The reference for ticks: both rollups at their barest.
+"""The reference for ticks: a minimal implementation of both rollups.
 
-No lease, no watermark, no pieces, no other metric than users, sessions, page views and
-types; one process that remembers when it ticked last. What it costs is what the idea costs.
+No lease, watermark or pieces, and only users, sessions, page views and types; one process that
+remembers its last tick. It costs what the idea itself costs.
 """
 
 import time

@@ -72,7 +72,7 @@ def _say(line: str) -> None:
 
 
 def _refuse_open_doors(settings: Settings) -> None:
-    """Listen beyond loopback only where keys guard everything, or openness is asked for."""
+    """Refuse to listen beyond loopback unless keys guard all or anonymous access is allowed."""
     unguarded = Keys(settings.write_keys, settings.read_keys).open_scopes()
     if settings.allow_anonymous or not unguarded or _is_loopback(settings.host):
         return
@@ -116,9 +116,9 @@ def _address(settings: Settings) -> str:
 
 @contextlib.contextmanager
 def _generator(settings: Settings, address: str) -> Iterator[Callable[[], None]]:
-    """Run the generator beside the service, with a key of the service's where one is needed.
+    """Run the generator beside the service, with one of the service's write keys, if any.
 
-    Gives what stops it before the block ends.
+    Yields a function that stops it before the block ends.
     """
     environment = dict(os.environ)
     if settings.write_keys:

@@ -57,7 +57,7 @@ async def current(service: Resources) -> Document:
 
 @contextmanager
 def telling_of_rebuilds() -> Iterator[None]:
-    """Raise a 503 problem that says how far a rebuild is, where it takes longer than a read may."""
+    """Raise a 503 problem with a rebuild's progress if it exceeds the read deadline."""
     try:
         yield
     except RebuildingError as error:

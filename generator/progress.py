@@ -54,9 +54,9 @@ class Progress:
         """Count the events of a request."""
         if (receipt := outcome.receipt) is None:
             return
-        # After a lost answer, duplicates beyond the copies are what it would have acknowledged, but
-        # for an original whose copy went past it: receipts name no events, so that these few are
-        # accepted twice in this count. The ledger of `verify` has each once.
+        # After a lost answer, duplicates beyond the copies are what it would have acknowledged. The
+        # exception is an original overtaken by its copy: receipts name no events, so these few are
+        # counted as accepted twice here. The ledger of `verify` has each once.
         copies = sum(role is Role.DUPLICATE for _, role in outcome.batch)
         lost = max(receipt.duplicate - copies, 0) if outcome.unclear else 0
         self.accepted += receipt.accepted + lost

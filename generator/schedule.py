@@ -15,9 +15,9 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 class Schedule:
-    """An open loop: what is due does not depend on how the service does.
+    """An open loop: the events due do not depend on how fast the service is.
 
-    What a slow service leaves undrawn keeps its order and its time, and is sent when it can be.
+    If the service is slow, events not yet drawn keep their order and time, and are sent later.
     """
 
     def __init__(

@@ -52,7 +52,7 @@ class Visit:
 class Shop:
     """Visits by `users` people, decided by `seed` and the instant at which they begin.
 
-    The `event_id`s differ between any two such shops, and come again in the same one.
+    Two different shops share no `event_id`; the same seed and start give the same ones again.
     """
 
     def __init__(self, seed: int, users: int, begins: datetime) -> None:

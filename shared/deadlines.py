@@ -1,14 +1,14 @@
-"""How long things may take, in seconds, and what follows for whoever waits for them."""
+"""Deadlines and timeouts in seconds, and the relations between them."""
 
 from typing import Final
 
 from shared.clock import MAX_SKEW
 
-WRITE: Final = 5.0  # a write that hangs is given up, and tried once more
-QUEUE: Final = 5.0  # events wait so long for their write to begin, or are refused
-READ: Final = 15  # a read, and a request for metrics, is given up
-CLOSE: Final = 2.0  # a client whose connections do not close is left
-SOCKET: Final = 20  # frees the thread of an operation that was given up
+WRITE: Final = 5.0  # a write times out, and is retried once
+QUEUE: Final = 5.0  # events whose write has not begun by then are rejected
+READ: Final = 15  # a read, or a request for metrics, times out
+CLOSE: Final = 2.0  # a MongoDB client whose connections do not close is abandoned
+SOCKET: Final = 20  # frees the thread of an operation that has timed out
 
 # An event lands within this time of its arrival, or it was never acknowledged.
 LANDED: Final = QUEUE + 2 * WRITE
@@ -30,8 +30,8 @@ assert LANDED <= GRACE
 assert LAST_READ < GRACE
 assert GENERATOR + GRACE + WRITE < STOP
 assert READ < SOCKET
-# No process takes the lease of one that renews it, whichever clock is ahead; what a tick writes is
-# earlier, by its clock, than what the next one does after that lease or that write was given up.
+# A renewed lease is never taken over, whichever clock is ahead; a tick's writes have earlier times,
+# by its clock, than those of the next tick once that lease or write has timed out.
 assert MAX_SKEW.total_seconds() < LEASE - RENEWED
 assert MAX_SKEW.total_seconds() < WRITE
 assert LEASE + MAX_SKEW.total_seconds() < READ

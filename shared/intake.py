@@ -1,4 +1,4 @@
-"""What every operation that takes events does with a request, whatever its body looks like."""
+"""How a request with events is handled, whatever the format of its body."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -18,10 +18,10 @@ from shared.telemetry import LATE_EVENTS, REJECTIONS, events
 
 @dataclass(frozen=True)
 class Batch:
-    """The values of a body that are to be events, and where in the batch each of them stood.
+    """The values of a body that are to become events, and the index of each in the batch.
 
-    `ignored` others are not stored, and count towards the rate limit. `translate` makes an event of
-    a value that is spelled in another way.
+    `ignored` is how many others are not stored but count towards the rate limit. `translate`
+    converts a value of another format to an event.
     """
 
     values: Sequence[object]

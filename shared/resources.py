@@ -61,7 +61,7 @@ def open_resources(
 ) -> Resources:
     """Put the parts together. Nothing connects before it is first used.
 
-    `server_clock` is MongoDB's own; whoever passes another `clock` passes one that goes with it.
+    `server_clock` defaults to MongoDB's; a caller that passes `clock` must pass a matching one.
     """
     database = Database(
         client or connect(settings.mongodb_uri),

@@ -158,7 +158,7 @@ PropertyValue = Annotated[
 
 
 def _name_pattern(described: dict[str, Any]) -> None:
-    """Say the same without `patternProperties`, which makers of clients do not know."""
+    """Replace `patternProperties`, which client generators do not support, by equivalents."""
     [(pattern, value)] = described.pop("patternProperties").items()
     described["propertyNames"]["pattern"] = pattern
     described["additionalProperties"] = value

@@ -1,7 +1,7 @@
-"""What Prometheus scrapes. What can stand still is exported as a timestamp, which ages by itself.
+"""Prometheus metrics. What can stall is exported as a timestamp, so that its age keeps growing.
 
-In several worker processes (`PROMETHEUS_MULTIPROC_DIR`) each writes its numbers to files there, and
-whichever is asked adds them up.
+With several worker processes each writes its numbers to files in `PROMETHEUS_MULTIPROC_DIR`, and
+the one that is scraped adds them up.
 """
 
 import os
@@ -36,7 +36,7 @@ _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 OUTCOMES: Final = ("accepted", "duplicate", "rejected")
 
 EVENTS: Final = Counter("footfall_events", "Events by outcome", ["outcome"])
-for _outcome in OUTCOMES:  # a counter that begins with its first event hides that one from `rate`
+for _outcome in OUTCOMES:  # start each at 0, or `rate` would miss the first event
     EVENTS.labels(_outcome)
 LATE_EVENTS: Final = Counter("footfall_late_events", "Accepted events too old for every window")
 REJECTIONS: Final = Counter("footfall_rejections", "Refused events by reason", ["code"])

@@ -4,15 +4,15 @@ import { byId } from "./dom.js";
 import { number } from "./format.js";
 
 const QUIET = 60_000; // ms between two remarks about numbers
-const SHARE = 0.25; // of the count last spoken of,
-const USERS = 10; // and at least so many users: less is noise
+const SHARE = 0.25; // of the last announced count,
+const USERS = 10; // and at least this many users: less is noise
 
 let waiting = "";
 
-/** Say something; what comes at the same time is said together. @param {string} text */
+/** Announce a text, together with others of the same moment. @param {string} text */
 export function announce(text) {
   const region = byId("announcements");
-  // The same words twice are a change to nobody: empty the region first.
+  // Unchanged text is not announced again: empty the region first.
   region.textContent = "";
   if (!waiting) {
     setTimeout(() => {

@@ -37,7 +37,7 @@ const refreshUser = lookup();
 const refresher = new Refresher(load, (state) => {
   showStatus(state, known);
   const keyNeeded = state.failure?.kind === "key";
-  // Nothing of what was shown stays readable behind the question for a key.
+  // Hide everything shown so far behind the key dialog.
   document.body.classList.toggle("locked", keyNeeded);
   if (!state.busy && keyNeeded) needKey();
 });

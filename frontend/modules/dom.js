@@ -48,7 +48,7 @@ export const userText = (text) => element("bdi", { dir: "auto" }, text);
 
 export const motionAllowed = () => !matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-/** Set a number, short where it is huge; one that changes after its first showing lights up briefly. @param {HTMLElement} node @param {number} count */
+/** Set a number, abbreviated if huge; later changes flash briefly. @param {HTMLElement} node @param {number} count */
 export function setNumber(node, count) {
   const text = figure(count);
   setAttribute(node, "title", text === number(count) ? "" : number(count));
@@ -113,7 +113,7 @@ function glide(node, from) {
   });
 }
 
-/** Keep a reader's place when what had the focus is gone. @param {HTMLElement} list @param {() => void} change @param {HTMLElement} heading */
+/** Move the focus to `heading` if `change` removes what had it. @param {HTMLElement} list @param {() => void} change @param {HTMLElement} heading */
 export function keepingFocus(list, change, heading) {
   const held = list.contains(document.activeElement);
   change();

@@ -41,7 +41,7 @@ export function events() {
   refresher.start();
 }
 
-/** Each event with a name of its own: two without an id may be alike. @param {StoredEvent[]} found @returns {[string, StoredEvent][]} */
+/** Pair each event with a unique key: two without an id may be identical. @param {StoredEvent[]} found @returns {[string, StoredEvent][]} */
 function named(found) {
   /** @type {Map<string, number>} */
   const alike = new Map();

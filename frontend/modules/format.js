@@ -40,7 +40,7 @@ export function age(milliseconds) {
   return counted(Math.round(seconds / 86_400), "day");
 }
 
-/** What a row must not hide: marks that turn text round, what has no shape of its own, blanks at an end or in a row. */
+/** What a row must not hide: direction marks, invisible characters, leading, trailing or repeated blanks. */
 const UNSEEN = /[\p{Default_Ignorable_Code_Point}\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u2800]|(?! )\p{Zs}|^ +| +$| {2,}/gu;
 
 /** Sent text with everything spelled out that would mislead the eye: `a b` stays, ` b` is `\u{20}b`. @param {string} text */

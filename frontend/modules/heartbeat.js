@@ -10,8 +10,8 @@ import { MINUTE } from "./series.js";
 /** @typedef {import("./api.js").Minute} Minute */
 /** @typedef {{words: string, silence: string}} Heartbeat `silence` is empty while events come */
 
-const SHORTEST = MINUTE; // ms without an event before it is called silence,
-const GAPS = 10; // and so many usual gaps
+const SHORTEST = MINUTE; // silence is longer than this many ms without an event,
+const GAPS = 10; // and than this many usual gaps
 
 /** @param {Metrics} metrics @param {Minute[]} minutes @returns {Heartbeat} as of the answer */
 export function heartbeat({ as_of: asOf, arrivals }, minutes) {

@@ -1,6 +1,6 @@
 /**
- * When to ask again: a fixed time after the last answer, later and later while answers fail, not at
- * all while nobody looks, and at once when somebody does again.
+ * Polling: a fixed time after the last answer, with backoff after failures, not at all while the
+ * page is hidden, and at once when it is shown again.
  */
 
 const CALM = 30_000; // ms after an answer
@@ -46,7 +46,7 @@ export class Refresher {
     return this.#running;
   }
 
-  /** Ask once more after a request under way, which asked for something else. */
+  /** Refresh again after any request in flight, which had other parameters. */
   async askAnew() {
     await this.#running;
     await this.refresh();

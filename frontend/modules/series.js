@@ -51,7 +51,7 @@ export function stretches(points) {
   return found;
 }
 
-/** The point that holds at an instant: a minute it lies in, or a snapshot near it; none where nothing is known. @param {Series} series @param {number} at */
+/** The point at an instant: the minute that contains it, or a snapshot near it; none if nothing is known. @param {Series} series @param {number} at */
 export function pointAt({ points, to }, at) {
   const instant = Math.min(at, to - 1);
   const holds = points.find((it) => it.lasts && it.at <= instant && instant < it.at + it.lasts);

@@ -18,9 +18,9 @@ Differences = Iterator[str]
 def compare(
     document: Document, oracle: Oracle, required: Sequence[str], limits: Mapping[str, int]
 ) -> Differences:
-    """Yield what is wrong with those of METRICS that `document` has.
+    """Yield the errors in those of METRICS that `document` has.
 
-    Those `required` must be there, and the rankings in `limits`, of at most so many rows.
+    The `required` ones must be present, and the rankings in `limits`, with that many rows at most.
     """
     at = milliseconds(document["as_of"])
     for section, window in {path.split(".")[0]: m.window for path, m in METRICS.items()}.items():

@@ -4,10 +4,10 @@
      "acknowledged_by": "2026-11-22T14:30:00.127Z", "rejected": [1, 1], "events": [...]}
 
 `events` are the new events of the request, as sent: no duplicates, nothing malformed. The service
-took them between `received_from` and `received_by` and had promised them by `acknowledged_by`, all
-on its own clock. The first two differ where an earlier try or a duplicate may have been what stored
-them. `acknowledged_by` is null where the service never promised the events and may yet have them.
-`rejected` is the fewest and the most refusals that it may have counted.
+received them between `received_from` and `received_by` and acknowledged them by `acknowledged_by`,
+all on its own clock. The first two differ if an earlier try or a duplicate may have stored them.
+`acknowledged_by` is null if the service never acknowledged the events but may have stored them.
+`rejected` is the minimum and the maximum number of rejections that it may have counted.
 """
 
 import json

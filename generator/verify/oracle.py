@@ -1,8 +1,8 @@
-"""What can have occurred and arrived when, from everything that ledgers hold.
+"""When events can have occurred and arrived, according to the ledgers.
 
-Where a ledger leaves something open (an answer was lost, or an event came too shortly before the
-instant for the service to promise that it is counted) there are bounds instead of one number. All
-instants are whole milliseconds since 1970.
+Where a ledger is inconclusive (an answer was lost, or an event came too shortly before the instant
+to be sure to count) there are bounds instead of one number. All instants are whole milliseconds
+since 1970.
 """
 
 import math

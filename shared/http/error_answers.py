@@ -29,10 +29,10 @@ _LOG: Final = logging.getLogger("footfall.requests")
 _ONE_LINE_EACH: Final = 1.0  # seconds: an outage is told once a second, and counted by telemetry
 _told_at: dict[str, float] = {}
 
-for _failure in FAILURES:  # a counter that begins with its first failure hides that one from `rate`
+for _failure in FAILURES:  # start each at 0, or `rate` would miss the first failure
     PROBLEMS.labels(_failure.tag)
 
-# The answers are coroutines all: Starlette runs a plain function in a thread, at 150 µs more.
+# All handlers are coroutines: Starlette runs a plain function in a thread, at 150 µs more.
 
 
 async def answer_problem(request: Request, error: Exception) -> Response:

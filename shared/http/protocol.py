@@ -1,7 +1,7 @@
-"""The service's end of a connection: uvicorn's, with a bound on all that a client makes it hold.
+"""The HTTP protocol of uvicorn, with limits on all that a client can make the server hold.
 
-uvicorn leaves these bounds to a proxy in front of it. Here whoever can connect meets them, before
-any key. What is no HTTP request gets the one error shape, after the answers owed before it.
+uvicorn leaves these limits to a proxy in front of it. Here they apply to every connection, before
+any key is checked. Invalid HTTP is answered with a problem document, after the earlier answers.
 """
 
 import asyncio
@@ -64,7 +64,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _abort_at: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - TCP or TLS
-        """Take the connection; where there are too many, the one that waited longest goes."""
+        """Accept the connection; if there are too many, drop the one waiting longest."""
         super().connection_made(transport)
         self._waiting[self] = None
         self.timeout_keep_alive_task = self.loop.call_later(
@@ -83,7 +83,7 @@ class BoundedProtocol(HttpToolsProtocol):
             )
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came. The time that the client has for a head goes on meanwhile."""
+        """Parse received data, without restarting the timeout for the request head."""
         if self._refused:
             return
         try:
@@ -94,7 +94,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 for start in range(0, len(data), MAX_HEAD):
                     self._feed(view[start : start + MAX_HEAD])
         except httptools.HttpParserUpgrade:
-            return  # it was answered like any other request: nothing else is spoken here
+            return  # answered like any other request: protocol upgrades are not supported
         except (httptools.HttpParserError, Problem) as error:
             self._refuse(_problem(error))
 
@@ -149,7 +149,7 @@ class BoundedProtocol(HttpToolsProtocol):
             await stopping(scope, receive, send)
 
     def _refuse(self, problem: Problem) -> None:
-        """Answer what is no request, or no body, after the answers before it; then close."""
+        """Answer an invalid request or body, after the earlier answers; then close."""
         self._refused = True
         self.flow.pause_reading()
         broken = self.cycle
@@ -178,10 +178,10 @@ class BoundedProtocol(HttpToolsProtocol):
             self._waiting[self] = None
 
     def shutdown(self) -> None:
-        """End with the next answer, which says so.
+        """Close after the next answer, which announces it.
 
-        Closed at once, an idle connection would reset a request that is on its way to it, or that
-        lies unread in it: a client cannot tell whether that was taken.
+        Closing an idle connection at once would reset a request that is in transit or unread, and
+        the client could not tell whether it was handled.
         """
         self._ending = True
         if self.cycle is None or self.cycle.response_complete:

@@ -1,7 +1,7 @@
-"""How many reads may be under way: writes come first, and no reader takes all from the others.
+"""Limits on concurrent reads: writes come first, and no client can use up all the reads.
 
-For answers that are computed anew for each request. The metrics' own document, of which one
-computation serves any number of viewers, needs no bound.
+They apply to answers that are computed for each request. The metrics document needs no limit,
+because one computation serves any number of viewers.
 """
 
 import asyncio

@@ -13,8 +13,8 @@ from shared.telemetry import latency
 REQUEST_ID: Final = "X-Request-ID"
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}", re.ASCII)
 
-# What keeps an answer from being more than what it is; a page's own say the same. Each header
-# costs 1.2 µs, so a policy for content is sent with pages alone: nothing else can be opened as one.
+# Keep browsers from treating an answer as another type; pages set these themselves. Each
+# header costs 1.2 µs, so only pages have a Content-Security-Policy: nothing else opens as a page.
 SAFE_HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),

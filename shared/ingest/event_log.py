@@ -93,7 +93,7 @@ class EventLog:
                 self._refuse_stale()
                 if group := self._next_group():
                     await self._write_group(group)
-        finally:  # not when the task is done: an append in between would find nobody to write it
+        finally:  # not in a done callback: an append in between would find no writer
             self._writers.discard(asyncio.current_task())
 
     def _refuse_stale(self) -> None:
@@ -123,7 +123,7 @@ class EventLog:
         try:
             duplicates = await self._insert([d for append in group for d in append.documents])
         except PyMongoError:
-            # Whoever waits behind this group would wait as long for the same end.
+            # Requests queued behind this group would wait as long and fail, too.
             group += self._take(None)
             self._fail(
                 group, Problem(STORAGE_UNAVAILABLE, "The events could not be stored; send again")

@@ -1,7 +1,7 @@
 """The storage of `limits` that several processes share: blocks of a limit, drawn from MongoDB.
 
-The library's own MongoDB storage does not fit: it opens its own client, and after a window was idle
-for several lengths, each of as many hits rolls it on, which lets a full limit through each time.
+The library's own MongoDB storage does not fit: it opens its own client, and after several idle
+windows each of as many hits moves the window on by one, which lets a full limit through each time.
 """
 
 import asyncio
@@ -96,7 +96,7 @@ class MongoWindows(MemoryWindows):
         window, left = self._window(hit.expiry)
         counter.roll(window)
         if not counter.fits(hit.amount, hit.limit, left):
-            return False  # nor in MongoDB, which knows of no fewer hits
+            return False  # nor in MongoDB, which has counted at least as many hits
         if counter.unspent < hit.amount:
             return None
         counter.unspent -= hit.amount
@@ -108,7 +108,7 @@ class MongoWindows(MemoryWindows):
         """Draw what is missing, and a block beyond it; return whether that much fits."""
         window, left = self._window(hit.expiry)
         held, missing = counter.unspent, hit.amount - counter.unspent
-        counter.unspent = 0  # who comes now waits for a turn; a draw that fails loses it
+        counter.unspent = 0  # concurrent hits wait for the lock; a failed draw loses these
         update = _drawn(window, left, hit, missing, missing + min(counter.spent, hit.block))
 
         async def draw() -> Document:

@@ -23,9 +23,9 @@ _EVERYBODY: Final = "all"
 
 
 class Limit(RateLimitItemPerSecond):
-    """A limit of `limits` with the name that the headers call it by.
+    """A limit of `limits`, with its name in the headers.
 
-    Its keys hold no amount, so that a part of it is counted where all of it is.
+    Its keys do not contain the amount, so that a part of it shares the counter of the whole.
     """
 
     __slots__ = ["spelled"]

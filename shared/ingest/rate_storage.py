@@ -1,7 +1,7 @@
-"""The storage of `limits` that rate limits are counted in by one process for itself.
+"""In-memory storage for the `limits` library, for a process that counts by itself.
 
-For its sliding-window counter, on our clock. Its own memory storage does not serve: it sweeps every
-key at each hit, so that a hit costs 27 µs with one client and 1 ms with 10,000.
+For the sliding-window counter, on our clock. The library's own memory storage sweeps every key at
+each hit, so that a hit costs 27 µs with one client and 1 ms with 10,000.
 """
 
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ MAX_KEYS: Final = 50_000  # in memory: 13 MiB
 class Counter:
     """The hits of one key in the tumbling window `window` and in the one before it.
 
-    Where MongoDB counts, this is what is known here: `current` are the hits of this process and
-    what others have drawn, `spent` the former alone, and `unspent` is drawn for hits to come.
+    With limits shared through MongoDB this is the local view: `current` counts this process's hits
+    and what others have drawn, `spent` only the former; `unspent` is drawn for later hits.
     """
 
     window: int = 0

@@ -67,7 +67,7 @@ class RejectionLog:
         self._summing: asyncio.Task[None] | None = None
 
     async def keep(self, refusals: Sequence[Refusal], rejected_at: datetime) -> None:
-        """Store refusals. Their answer is right with or without MongoDB, so no error is raised."""
+        """Store refusals, ignoring MongoDB's errors: the client's answer does not depend on it."""
         if not refusals:
             return
         copies = refusals[: self._take_allowance(len(refusals))]

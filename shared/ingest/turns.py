@@ -7,10 +7,10 @@ SLICE: Final = 0.005  # seconds of work until the others have their turn
 
 
 class Turns:
-    """Lets those who have long work go on one after another, in the order they asked.
+    """Lets long tasks continue one at a time, in the order they asked.
 
-    However many bodies are large, a small request waits for one slice in each pass of the event
-    loop and not for one of each body.
+    However many large bodies there are, a small request waits for one slice per pass of the event
+    loop, not for one slice per body.
     """
 
     def __init__(self) -> None:

@@ -71,9 +71,9 @@ class CurrentMetrics:
         return self._latest
 
     async def rebuild(self, at: datetime, reach: timedelta) -> None:
-        """Make right the steps of so long before `at`, where they are not: ticks need fewer.
+        """Repair the steps of the last `reach` before `at`, possibly further back than ticks go.
 
-        Raise `RebuildingError` where that takes longer than a read may; what was made is kept.
+        Raise `RebuildingError` if that exceeds the read deadline; recounted steps are kept.
         """
         async with self._read_deadline():
             while not await self._ticker.is_right(at, reach):
@@ -116,7 +116,7 @@ class CurrentMetrics:
             if is_done and await is_done():
                 return
         async with self._lease.renewed():
-            if self._check_clock:  # it may have been set since whoever waits for this was let in
+            if self._check_clock:  # it may have been set since the waiting requests were checked
                 await self._check_clock()
             if not (is_done and await is_done()):  # the last holder may have finished just now
                 await work()

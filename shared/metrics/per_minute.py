@@ -32,9 +32,9 @@ class PerMinute(BaseModel):
 
 
 def _minutes(first: datetime, at: datetime) -> Pipeline:
-    """Add up the minutes from `first` on: of steps, and of raw events since the last of them.
+    """Add up the minutes from `first` on, from steps and from raw events after the last step.
 
-    What occurs in the millisecond that a minute begins may arrive in it, in the step before.
+    An event in the first millisecond of a minute may be in the step before, which includes it.
     """
     minute = {"$dateTrunc": {"date": "$occurred_at", "unit": "minute"}}
     page_views = {"$cond": [counts.IS_VIEW, 1, 0]}

@@ -56,7 +56,7 @@ ANSWERS: Final[Mapping[str, type[BaseModel]]] = {
     )
     for metric in METRICS
 }
-# Of another release's document, which nobody here shall take for one of ours.
+# Keeps this release from taking another release's document for its own.
 SHAPE: Final = fingerprint(Metrics.model_json_schema())
 
 

@@ -48,7 +48,7 @@ _INDEX_OPTIONS_CONFLICT: Final = 85
 
 _TZ_AWARE: Final[CodecOptions[Document]] = CodecOptions(tz_aware=True)
 DURABLE: Final = WriteConcern(w="majority", j=True)
-# A majority has what is read, so that nothing is counted which a failover takes back.
+# Read only what a majority has, so that nothing is counted that a failover rolls back.
 _READ_CONCERN: Final = ReadConcern("majority")
 _MAJORITY: Final = WriteConcern(w="majority")
 

@@ -103,10 +103,10 @@ def _how_it_ended(process: subprocess.Popen[bytes], files: Path) -> str:
 
 @contextlib.contextmanager
 def _claim(files: Path) -> Iterator[IO[str]]:
-    """Hold the data folder for this process and the mongod that inherits the claim.
+    """Lock the data folder for this process and the mongod that inherits the lock.
 
-    The kernel lets go when both have ended, so that a mongod that outlives its service, hung or
-    about to end, is never taken for the new one.
+    The kernel releases it when both have ended, so that a mongod that outlives its service, hung or
+    shutting down, is never mistaken for the new one.
     """
     with (files.parent / "in-use").open("a+") as claim:
         deadline = time.monotonic() + _CLAIM_SECONDS

@@ -14,10 +14,10 @@ from shared.storage.database import Collection, written
 
 
 class Lease:
-    """A lease by name. Each time that it is taken it has another holder's id.
+    """A named lease, with a new holder id each time that it is taken.
 
-    It keeps others from doing the same work, by clocks that may differ by `MAX_SKEW`. It cannot
-    stop a holder that was frozen and goes on: what must not happen then needs a fence of its own.
+    It keeps others from doing the same work, with clocks that may differ by `MAX_SKEW`. It cannot
+    stop a holder that was frozen and resumes: work that must not overlap needs its own fence.
     """
 
     def __init__(self, leases: Collection, name: str, term: timedelta, clock: Clock) -> None:
@@ -55,9 +55,9 @@ class Lease:
             await self.release()
 
     async def release(self) -> None:
-        """Let the next one have it at once, or at the end of the term where MongoDB is away.
+        """Release the lease; if MongoDB is down, it ends with its term.
 
-        An error here would take the place of the one that ended the task, a cancellation too.
+        Errors are suppressed: they would replace the error or cancellation that ended the task.
         """
         with contextlib.suppress(PyMongoError):
             await written(

@@ -17,10 +17,10 @@ def end_with_parent() -> None:
 
 
 def end_at_once(status: int) -> NoReturn:
-    """End this process, which has closed all it had.
+    """Exit this process without waiting for threads; everything is closed already.
 
-    Python would wait for its threads first, and a thread of the driver waits for a MongoDB that
-    hangs until `deadlines.SOCKET` is over, whoever has given up the answer.
+    A driver thread may wait for a hung MongoDB until `deadlines.SOCKET`, even after its operation
+    has timed out.
     """
     os._exit(status)
 

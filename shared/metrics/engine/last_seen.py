@@ -1,8 +1,8 @@
-"""Last seen: one document a key, with the last times that something happened.
+"""Last seen: one document per key, with the latest times at which something happened.
 
-Brought up to date by an upsert of what arrived since its watermark. Each time is kept by `$max`,
-so that writing a stretch of arrivals twice changes nothing. TTL deletes what its window has
-passed; every reader filters by time all the same.
+A tick upserts what arrived since the watermark. `$max` keeps the latest of each time, so upserting
+the same arrivals twice changes nothing. TTL deletes documents that have left the window; readers
+filter by time all the same.
 """
 
 from collections.abc import Callable, Mapping
@@ -70,9 +70,9 @@ class LastSeen:
         ]
 
     def source(self, stages: Callable[[datetime], Pipeline]) -> Source:
-        """Return what metrics read: what was seen in the window, with `stages` after it.
+        """Return what metrics read: the documents in the window, followed by `stages`.
 
-        They are given the edge of the window: those of the `times` that are not later are over.
+        `stages` gets the window's trailing edge: `times` up to it are outside the window.
         """
 
         def seen(at: datetime) -> Pipeline:

@@ -1,4 +1,4 @@
-"""The steps of a window are made right: those that are missing or short, anew."""
+"""Repair: recount the steps of a window that are missing or wrong."""
 
 import asyncio
 from collections.abc import Callable, Sequence

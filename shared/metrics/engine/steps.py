@@ -12,8 +12,8 @@ from shared import deadlines
 from shared.metrics.engine.counts import COLLECTION, MILLISECOND, STEP, counted
 from shared.storage.database import Database, Document, all_of, read_deadline, run_to_end, written
 
-# A step only ever gains events. So of two that were made of it the one with more is the later,
-# whichever is written last, by whatever clock: a tick that was stopped for a while does no harm.
+# A step only ever gains events. So of two versions of it the one with more is the later, whichever
+# is written last, by whatever clock: a tick that was paused for a while does no harm.
 _HAS_MORE: Final = {"$gte": ["$$new.events", "$events"]}
 _KEEP_MORE: Final = [{"$replaceWith": {"$cond": [_HAS_MORE, "$$new", "$$ROOT"]}}]
 

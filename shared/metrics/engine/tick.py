@@ -71,7 +71,7 @@ class Ticker:
     async def _tick(self, progress: Progress) -> Document:
         marks, at = await self._begin()
         made = await self._repairer.repair([*marks.values()], at, REACH, progress)
-        # Before any watermark is compared: what lands from now on, the next tick sees missing.
+        # Before any watermark is compared, so that the next tick notices what lands from now on.
         landed = await self._steps.arrivals(step_of(at), at)
         reading = [self._catch_up(*kept, made, at, landed) for kept in marks.items()]
         found = ChainMap(*await asyncio.gather(*reading, self._read(None, at)))

@@ -12,11 +12,11 @@ from shared.metrics.engine.steps import Events, Steps
 from shared.windows import VIEWS
 
 NEWEST: Final = timedelta(seconds=deadlines.VERIFIED)
-# All others where they are this few events, for 1 ms of mongod; else a quarter of a minute of the
-# window in turn, another one every second: 30 ms of mongod at 5,000 events a second. The number of
-# turns is a prime, so that ticks at any interval meet all of them: in a minute if there is one a
-# second, in ten if there is one in ten, while nobody looks. There is one more than a window has
-# parts, so that no window has both ends in one.
+# The others: all if the steps have fewer events than this (1 ms of mongod); else one part of 15 s,
+# another one every second (30 ms of mongod at 5,000 events a second). The number of turns is prime,
+# so that ticks at any interval reach all parts: within a minute at a tick a second, within ten at
+# one every ten seconds, while nobody looks. It is one more than a window has parts, so that no turn
+# covers both ends of a window.
 FEW: Final = 3_000
 _PART: Final = timedelta(seconds=15)
 _TURN: Final = timedelta(seconds=1)

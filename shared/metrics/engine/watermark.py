@@ -1,7 +1,7 @@
-"""Watermarks: up to when arrivals are in a rollup, and which tick may say so.
+"""Watermarks: the arrival time up to which a rollup is complete, and which tick may move it.
 
-A tick takes the watermark of each rollup when it begins, as one takes a fencing token: whatever
-an earlier tick still does to it then fails, be it a process that was stopped or a write that hung.
+A tick takes the watermark of each rollup when it begins, like a fencing token: any later write to
+it by an earlier tick fails, whether its process was paused or the write hung.
 """
 
 from datetime import datetime
