@@ -12,7 +12,7 @@ SOCKET: Final = 20  # frees the thread of an operation that has timed out
 
 # An event lands within this time of its arrival, or it was never acknowledged.
 LANDED: Final = QUEUE + 2 * WRITE
-# Each tick verifies steps up to this age, because events may land after their step was counted.
+# Each tick verifies the steps since this long before the last one, as events may land late.
 VERIFIED: Final = 20
 # How long a process that was killed in a tick keeps others from ticking; renewed each second.
 LEASE: Final = 6

@@ -7,7 +7,7 @@ import pytest
 from tests.events import event
 from tests.frontend.firefox import Firefox
 from tests.frontend.payloads import HOSTILE_IDS, HOSTILE_PAGES
-from tests.frontend.test_service import post
+from tests.frontend.test_service import BAR, post
 
 pytestmark = pytest.mark.anyio
 
@@ -29,8 +29,7 @@ async def test_the_dashboard_works_in_firefox(firefox: Firefox, fresh_service_ur
     firefox.until("document.querySelector('#pages .label')?.textContent === '/shoes'")
     users = len({f"usr_{i}" for i in range(40)} | {*HOSTILE_IDS, "usr_1"})
     assert firefox.run("return document.querySelector('#users-figure').textContent") == str(users)
-    bar = "#views-chart path:is(.running, .bar)[d*=Z]"  # a minute may have passed since
-    firefox.until(f"document.querySelector('{bar}')?.getBBox().width > 0")
+    firefox.until(f"document.querySelector('{BAR}')?.getBBox().width > 0")
 
     firefox.run("location.hash = 'live&user=' + encodeURIComponent('..')")
     firefox.until("document.querySelector('#found .summary')?.textContent.startsWith('1 active')")
